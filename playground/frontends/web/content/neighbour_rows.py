@@ -9,7 +9,7 @@ from playground.operations.captures.frames import Directory
 from playground.operations.diagnosis.evidence.adjacencies import Said
 from playground.operations.diagnosis.evidence.network_state import NeighbourState
 
-LINK_COLUMNS = ("node", "address", "mac", "state", "interface", "protocol")
+LINK_COLUMNS = ("node", "address", "mac", "state", "interface")
 DAEMON_COLUMNS = ("protocol", "neighbour", "state", "interface", "detail")
 
 
@@ -27,13 +27,11 @@ def link_rows(
             "mac": one.mac or "nobody answered",
             "state": one.state,
             "interface": one.interface,
-            # RFC 826, RFC 4861.
-            "protocol": "NDP" if ":" in one.address else "ARP",
         }
 
 
 def daemon_rows(said: Said) -> Iterator[Mapping[str, Any]]:
-    """Yield a row for each neighbour that a routing daemon knows: OSPF, OSPFv3 and BGP."""
+    """Yield a row for each neighbour that a routing daemon knows, in the order of protocols."""
     for protocol, interfaces in (("OSPF", said.ospf), ("OSPFv3", said.ospf6)):
         for name, interface in (interfaces or {}).items():
             for router_id, state in interface.states.items():
@@ -44,6 +42,31 @@ def daemon_rows(said: Said) -> Iterator[Mapping[str, Any]]:
                     "interface": name,
                     "detail": f"area {interface.area}",
                 }
+    for name, circuit in (said.isis or {}).items():
+        for one in circuit.neighbours:
+            addresses = ", ".join(one.addresses)
+            yield {
+                "protocol": "IS-IS",
+                "neighbour": one.system,
+                "state": one.state,
+                "interface": name,
+                "detail": f"level {one.level}" + (f", {addresses}" if addresses else ""),
+            }
+    for protocol, sources in (("RIP", said.rip_sources), ("RIPng", said.ripng_sources)):
+        for source in sources:
+            bad = [
+                f"{count} bad {what}"
+                for count, what in ((source.bad_packets, "packets"), (source.bad_routes, "routes"))
+                if count
+            ]
+            yield {
+                "protocol": protocol,
+                "neighbour": source.address,
+                # RFC 2453 has no states: a router is there as long as it is heard.
+                "state": f"heard {source.updated} ago",
+                "interface": "",
+                "detail": ", ".join(bad),
+            }
     for address, session in (said.bgp or {}).items():
         ended = f", last ended: {session.reason}" if session.reason else ""
         yield {

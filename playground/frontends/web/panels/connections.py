@@ -13,7 +13,10 @@ from playground.operations.nodes.connections import Connection, connections, for
 
 TITLE = "Connections"
 
-_COLUMNS = ("protocol", "from", "to", "answers_from", "answers_to", "state", "expires_s")
+_COLUMNS = ("protocol", "from", "to", "translated_to", "state", "expires_s")
+
+_NOBODY = "No connection is tracked now: nobody has spoken by this node lately."
+_UNTRACKED = "This node tracks no connections: it neither translates addresses nor filters."
 
 
 def fits(view: LabView, name: str) -> bool:
@@ -29,16 +32,21 @@ def build(view: LabView, name: str) -> None:
         _COLUMNS,
         lambda: map(_row, connections(node)),
         numbers=["expires_s"],
-        empty="It keeps none in mind: it neither translates nor filters, or nobody has spoken.",
+        empty=_NOBODY if _is_tracking(view, name) else _UNTRACKED,
     )
 
     async def forget_all() -> None:
         count = await view.act(forget, node)
-        ui.notify(f"{count} connections forgotten")
+        ui.notify(f"{count} connection{'s' * (count != 1)} forgotten")
         table.hurry()
 
     if view.may_change:
         ui.button("Forget all", on_click=forget_all).props("outline dense no-caps")
+
+
+def _is_tracking(view: LabView, name: str) -> bool:
+    """Tell whether the lab's own rules make the kernel track connections there."""
+    return bool(view.plan().node(name).ruleset)
 
 
 def _row(one: Connection) -> Mapping[str, Any]:
@@ -46,11 +54,19 @@ def _row(one: Connection) -> Mapping[str, Any]:
         "protocol": one.protocol,
         "from": _end(one.source, one.source_port),
         "to": _end(one.destination, one.destination_port),
-        "answers_from": _end(one.answers_from, one.answers_from_port),
-        "answers_to": _end(one.answers_to, one.answers_to_port),
-        "state": one.state + (", translated" if one.translated else ""),
+        "translated_to": _translated(one),
+        "state": one.state,
         "expires_s": one.expires_s,
     }
+
+
+def _translated(one: Connection) -> str:
+    """Return the two ends as the far side sees them, where NAT changes any; else nothing."""
+    if not one.translated:
+        return ""
+    # The answers go the other way.
+    source = _end(one.answers_to, one.answers_to_port)
+    return f"{source} → {_end(one.answers_from, one.answers_from_port)}"
 
 
 def _end(address: str, port: int | None) -> str:

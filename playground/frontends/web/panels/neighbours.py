@@ -33,7 +33,7 @@ def fits(view: LabView, name: str) -> bool:
 
 
 def build(view: LabView, name: str) -> None:
-    """Show who has answered on its links, and on a router the neighbours of OSPF and BGP."""
+    """Show who has answered on its links, and on a router the neighbours of its daemons."""
     node = view.machine(name)
     ui.label("On its links (ARP, NDP)").classes("font-bold")
     LiveTable(

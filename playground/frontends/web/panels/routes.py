@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from playground.frontends.web.view import LabView
 from playground.frontends.web.widgets.live_table import LiveTable
 from playground.operations.nodes.routes import routes
+from playground.planning.route_rows import Route
 
 TITLE = "Routes"
 
-_COLUMNS = ("destination", "via", "interface", "metric", "protocol", "kind", "table")
+# Six fit into a panel beside the picture.
+_COLUMNS = ("destination", "via", "interface", "metric", "protocol", "table")
 
 
 def fits(view: LabView, name: str) -> bool:
@@ -22,7 +27,19 @@ def build(view: LabView, name: str) -> None:
     LiveTable(
         view,
         _COLUMNS,
-        lambda: routes(node).rows,
+        lambda: map(_row, routes(node)),
         numbers=["metric"],
         empty="This node has no routes.",
     )
+
+
+def _row(route: Route) -> Mapping[str, Any]:
+    """Return the row of a route; one that leads nowhere says so where others have a next hop."""
+    return {
+        "destination": route.destination,
+        "via": route.via if route.kind == "unicast" else route.kind,
+        "interface": route.interface,
+        "metric": route.metric,
+        "protocol": route.protocol,
+        "table": route.table,
+    }

@@ -48,6 +48,7 @@ class LiveTable:
             pagination={"rowsPerPage": 25},
         ).classes("w-full")
         self.table.props("dense flat wrap-cells :rows-per-page-options='[25, 100, 0]'")
+        self.table.props('rows-per-page-label="Rows a page:"')
         self.table.props(f'no-data-label="{empty}"')
         view.every(1.0, self.look)
 

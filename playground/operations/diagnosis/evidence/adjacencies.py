@@ -21,6 +21,7 @@ from playground.model.services.frr import RoutingDaemon
 from playground.operations.connection.frr_answers import number_in, said_by_frr, text_in
 from playground.operations.diagnosis.evidence import isis_adjacencies
 from playground.operations.diagnosis.evidence.isis_adjacencies import IsisEnd, IsisInterface
+from playground.operations.diagnosis.evidence.rip_sources import RipSource, read_sources
 from playground.planning.plan import NodePlan, Plan
 from playground.planning.plan_parts import NeighbourPlan
 
@@ -60,7 +61,8 @@ class BgpSession:
 class Said:
     """The reports of one router's daemons; None for one that does not answer.
 
-    ``lines`` are those of the configuration as it runs, ``unreachable`` the next hops of the
+    RIP has no neighbours: its ``rip_sources`` are the routers that were heard.  ``lines`` are those
+    of the configuration as it runs, ``unreachable`` the next hops of the
     prefixes that bgpd knows and cannot use.
 
     """
@@ -71,6 +73,8 @@ class Said:
     bgp: Mapping[str, BgpSession] | None = None
     rip: bool = False
     ripng: bool = False
+    rip_sources: tuple[RipSource, ...] = ()
+    ripng_sources: tuple[RipSource, ...] = ()
     lines: tuple[str, ...] = ()
     unreachable: Mapping[str, str] = field(default_factory=dict)
 
@@ -157,6 +161,8 @@ def read_said(answers: Mapping[str, str | None], configuration: str) -> Said:
         bgp=said_by_frr(answers.get("bgp"), _sessions),
         rip=answers.get("rip") is not None,
         ripng=answers.get("ripng") is not None,
+        rip_sources=read_sources(answers.get("rip")),
+        ripng_sources=read_sources(answers.get("ripng")),
         lines=tuple(line.rstrip() for line in configuration.splitlines()),
         unreachable=said_by_frr(answers.get("bgp"), _unreachable) or {},
     )

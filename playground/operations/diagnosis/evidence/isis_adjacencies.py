@@ -17,12 +17,23 @@ _LEVELS = dict(zip(("level-1", "level-2-only", "level-1-2"), LEVELS, strict=True
 
 
 @dataclass(frozen=True)
+class IsisNeighbour:
+    """isisd's report of one neighbour at one level; ``system`` is its name, or else its id."""
+
+    system: str
+    level: str
+    state: str
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class IsisInterface:
     """isisd's report of one interface; ``states`` are those of neighbours, by their addresses."""
 
     network_type: str
     passive: bool
     states: Mapping[str, str]
+    neighbours: tuple[IsisNeighbour, ...] = ()
 
 
 class IsisEnd(NamedTuple):
@@ -77,21 +88,35 @@ def read_interfaces(said: Sequence[Mapping[str, Any]]) -> dict[str, IsisInterfac
     if not said:
         return None
     states: dict[str, dict[str, str]] = {}
+    neighbours: dict[str, list[IsisNeighbour]] = {}
     for row in _circuits(said[1:]):
         interface = row.get("interface", {})
         if "adj" in row and isinstance(interface, dict):
-            found = states.setdefault(text_in(interface, "name"), {})
-            for key in ("ipv4-address", "ipv6-link-local"):
-                for address in interface.get(key, {}).values():
-                    # Of two levels, on a network of many, one that is up is enough.
-                    if found.get(address) != "Up":
-                        found[address] = text_in(interface, "state")
+            name = text_in(interface, "name")
+            found = states.setdefault(name, {})
+            addresses = [
+                str(address)
+                for key in ("ipv4-address", "ipv6-link-local")
+                for address in interface.get(key, {}).values()
+            ]
+            for address in addresses:
+                # Of two levels, on a network of many, one that is up is enough.
+                if found.get(address) != "Up":
+                    found[address] = text_in(interface, "state")
+            one = IsisNeighbour(
+                system=text_in(row, "adj"),
+                level=text_in(row, "level"),
+                state=text_in(interface, "state"),
+                addresses=tuple(addresses),
+            )
+            neighbours.setdefault(name, []).append(one)
             found.setdefault("", text_in(interface, "state"))
     return {
         text_in(interface, "name"): IsisInterface(
             network_type=text_in(interface, "type"),
             passive=interface.get("is-passive") == "passive",
             states=states.get(text_in(interface, "name"), {}),
+            neighbours=tuple(neighbours.get(text_in(interface, "name"), ())),
         )
         for row in _circuits(said[:1])
         if isinstance(interface := row.get("interface"), dict)

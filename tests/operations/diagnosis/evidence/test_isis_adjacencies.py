@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from playground.operations.diagnosis.evidence.adjacencies import find_troubles, read_said
+from playground.operations.diagnosis.evidence.isis_adjacencies import IsisNeighbour
 from playground.operations.network import Host, Link, Router
 from playground.planning.plan import Plan
 from playground.planning.planner import make_plan
@@ -104,3 +105,12 @@ def test_an_interface_that_was_left_out_takes_no_part() -> None:
     b = read_said({"isis": json.dumps({"areas": []})}, "")
     [found] = find_troubles(pair(), {"a": a, "b": b})
     assert found.reason == "eth0 of b takes no part in IS-IS"
+
+
+def test_a_neighbour_has_its_name_its_level_and_its_addresses() -> None:
+    text = answer("10.1.0.2", "Initializing", "p2p", "active").replace(
+        '"adj": "x"', '"adj": "b", "level": 2'
+    )
+    said = read_said({"isis": text}, "").isis
+    assert said is not None
+    assert said["eth0"].neighbours == (IsisNeighbour("b", "2", "Initializing", ("10.1.0.2",)),)
