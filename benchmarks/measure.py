@@ -15,18 +15,16 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import bare
 import captures
-import kernel_floor
 import links
 import live
 import live_changes
+import on_docker
 import own_images
 import page
 import pictures
@@ -35,21 +33,16 @@ import routing
 import sockets
 import swarm
 import throughput
+from against_kernel import measured, table
+from side_by_side import Row, time_text, timed
 
 import playground
-from playground import Host, Lab, Link, Router, Switch
-from playground.display.progress import make_progress
-from playground.engines.images import helper_image, image_for
-from playground.examples import miniature_internet
+from playground import Link, Router
 from playground.planning.planner import make_plan
 
 # Only where a Docker engine is measured.
 if TYPE_CHECKING:
     import docker
-
-# As many requests at a time as the library itself sends.
-THREADS = 6
-
 
 PAGE = """\
 # Benchmarks
@@ -72,132 +65,6 @@ all. 300 routers are to stay under 2 s.
 |---|---|---|---|---|
 {plans}
 """
-
-DOCKER = """\
-## Docker
-
-| what / against what | playground | the other side | ratio | to reach |
-|---|---|---|---|---|
-{rows}
-
-Bare containers are created and started through docker-py with {threads} threads, from the same
-images, without any network; they are removed by force, with as many threads.
-"""
-
-
-@dataclass
-class Row:
-    """One line of the table: our times and the other side's, in seconds."""
-
-    what: str
-    ours: list[float]
-    theirs: list[float]
-    reach: str
-    inverse: bool = False
-
-    def __str__(self) -> str:
-        ours, theirs = statistics.median(self.ours), statistics.median(self.theirs)
-        # Of each turn by itself: a machine that is slow for a minute is so for both.
-        ratio = statistics.median(a / b for a, b in zip(self.ours, self.theirs, strict=True))
-        ratio = 1 / ratio if self.inverse else ratio
-        shown = f"{ratio:.0f}x faster" if self.inverse else f"{ratio:.2f}x"
-        return f"| {self.what} | {_time(ours)} | {_time(theirs)} | {shown} | {self.reach} |"
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds >= 0.1 else f"{1000 * seconds:.2f} ms"
-
-
-def _timed(function: Callable[[], Any]) -> tuple[float, Any]:
-    begin = time.perf_counter()
-    result = function()
-    return time.perf_counter() - begin, result
-
-
-class BareContainers:
-    """As many containers, made with docker-py and nothing else."""
-
-    def __init__(self, client: docker.APIClient, images: Sequence[str]) -> None:
-        self._client = client
-        self._images = images
-        self._ids: list[str] = []
-
-    def up(self) -> None:
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(self._create, self._images))
-            list(pool.map(self._client.start, self._ids))
-
-    def down(self) -> None:
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(self._remove, self._ids))
-
-    def _create(self, image: str) -> None:
-        config = self._client.create_host_config(network_mode="none")
-        labels = {"playground.bench": str(os.getpid())}
-        made = self._client.create_container(image, host_config=config, labels=labels)
-        self._ids.append(made["Id"])
-
-    def _remove(self, identity: str) -> None:
-        self._client.remove_container(identity, force=True, v=True)
-
-
-def star(count: int) -> Lab:
-    """Declare hosts without services around one switch."""
-    switch = Switch("switch")
-    for number in range(1, count + 1):
-        Link(switch, Host(f"h{number}"))
-    return Lab(switch, name=f"bench-{count}-{os.getpid()}", quiet=True, engine="docker")
-
-
-def up_and_down(
-    client: docker.APIClient,
-    make: Callable[[], Lab],
-    runs: int,
-    say: Callable[[str], None],
-    images: Sequence[str] = (),
-) -> tuple[list[float], list[float], list[float], list[float]]:
-    """Return our ups and downs, and those of as many bare containers, of the same images."""
-    ours_up, ours_down, bare_up, bare_down = [], [], [], []
-    nodes = make().plan().nodes
-    tags = images or [image_for(item.service for item in node.services).tag for node in nodes]
-
-    def ours() -> None:
-        lab = make()
-        ours_up.append(_timed(lab.start)[0])
-        ours_down.append(_timed(lab.stop)[0])
-
-    def bare() -> None:
-        containers = BareContainers(client, tags)
-        try:
-            bare_up.append(_timed(containers.up)[0])
-        finally:
-            took = _timed(containers.down)[0]
-        bare_down.append(took)
-
-    for number in range(runs):
-        # Each side goes first every other time.
-        for side in (ours, bare) if number % 2 else (bare, ours):
-            side()
-        say(f"run {number + 1}: up {ours_up[-1]:.2f} / {bare_up[-1]:.2f} s")
-    return ours_up, ours_down, bare_up, bare_down
-
-
-def commands(client: docker.APIClient, turns: int) -> Row:
-    """Time a command on a host against `docker exec` through the API."""
-    ours, theirs = [], []
-    with star(2) as lab:
-        h1 = lab["h1"]
-        assert isinstance(h1, Host)
-
-        def by_exec() -> None:
-            job = client.exec_create(f"{lab.id}.h1", ["true"])
-            client.exec_start(job["Id"])
-
-        # In turns of ten: a script runs its commands one after the other.
-        for _ in range(turns):
-            ours += [_timed(lambda: h1.run("true"))[0] for _ in range(10)]
-            theirs += [_timed(by_exec)[0] for _ in range(10)]
-    return Row('`h1.run("true")` / `docker exec` through the API', ours, theirs, "20x faster", True)
 
 
 def routers(count: int) -> list[Router]:
@@ -223,13 +90,13 @@ def planning(count: int, runs: int) -> str:
     times = []
     for _ in range(runs):
         nodes = routers(count)
-        took, plan = _timed(lambda nodes=nodes: make_plan(nodes))
+        took, plan = timed(lambda nodes=nodes: make_plan(nodes))
         times.append(took)
     routes = sum(len(node.routes) for node in plan.nodes)
     names = sum(len(node.hosts) for node in plan.nodes)
     took = statistics.median(times)
     return (
-        f"| {count} | {len(plan.wires)} | {routes} | {_time(took)} | "
+        f"| {count} | {len(plan.wires)} | {routes} | {time_text(took)} | "
         f"{1e6 * took / max(1, routes + names):.1f} µs |"
     )
 
@@ -265,51 +132,6 @@ def _own_version() -> str:
         return f"in {Path(playground.__file__).parent}"
 
 
-def on_docker(client: docker.APIClient, runs: int, say: Callable[[str], None]) -> str:
-    """Measure labs on Docker against bare containers; return their part of the page."""
-    rows = []
-    for count, reach in ((12, "1.15x"), (50, "1.15x")):
-        say(f"{count} plain hosts")
-        ours, ours_down, bare_up, bare_down = up_and_down(
-            client, lambda count=count: star(count), runs, say
-        )
-        rows.append(Row(f"{count} plain hosts up / as many bare containers", ours, bare_up, reach))
-        rows.append(Row(f"{count} plain hosts down / removed", ours_down, bare_down, "1.2x"))
-    say("the miniature Internet")
-    ours, ours_down, bare_up, bare_down = up_and_down(
-        client,
-        lambda: miniature_internet(
-            quiet=True, name=f"bench-internet-{os.getpid()}", engine="docker"
-        ),
-        runs,
-        say,
-    )
-    rows.append(
-        Row(
-            "the miniature Internet, every service answering / its bare containers",
-            ours,
-            bare_up,
-            "1.6x",
-        )
-    )
-    rows.append(Row("the miniature Internet down / removed", ours_down, bare_down, "1.2x"))
-    say("commands")
-    rows.append(commands(client, runs))
-    return DOCKER.format(rows="\n".join(map(str, rows)), threads=THREADS)
-
-
-def docker_client() -> docker.APIClient:
-    """Return a client of the engine, once it has the images."""
-    import docker
-
-    client = docker.from_env(timeout=120).api
-    images = [helper_image(), image_for(())]
-    plan = miniature_internet(quiet=True, engine="docker").plan()
-    images += [image_for(item.service for item in node.services) for node in plan.nodes]
-    playground.DockerEngine().ensure_images(list(dict.fromkeys(images)), make_progress())
-    return client
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], prog="scripts/bench")
     parser.add_argument("--runs", type=int, default=5, metavar="N", help="turns a side (5)")
@@ -323,6 +145,11 @@ def main() -> None:
     parser.add_argument(
         "--only", action="append", metavar="PART", help='a heading of the page, as "Captures"'
     )
+    parser.add_argument(
+        "--rows",
+        metavar="KEYS",
+        help='rows of "Against the kernel", as stars,rules; alone, only it',
+    )
     options = parser.parse_args()
     if options.runs < 1:
         parser.error("--runs: at least one run is needed")
@@ -331,7 +158,16 @@ def main() -> None:
         print(text, file=sys.stderr, flush=True)
 
     runs = options.runs
-    client = None if options.engine == "namespaces" else docker_client()
+    client = None if options.engine == "namespaces" else on_docker.connected()
+    if options.rows and not options.only:
+        options.only = ["Against the kernel"]
+    lacking_rows: list[str] = []
+    jobs = table.jobs(client)
+    try:
+        jobs = measured.chosen(jobs, options.rows.split(",") if options.rows else None)
+    except KeyError as error:
+        keys = ", ".join(job.key for job in jobs)
+        parser.error(f"--rows: there is no {error.args[0]}; there is {keys}")
     lacking = page.left_out()
     for words in lacking:
         say(f"left out: {words}")
@@ -341,14 +177,16 @@ def main() -> None:
         parts["Live"] = lambda: live.section(Row, runs, say)
         parts["Live changes"] = lambda: live_changes.section(say)
         if os.geteuid() == 0:
-            parts["Against the kernel"] = lambda: kernel_floor.section(runs, say)
+            parts["Against the kernel"] = lambda: table.section(jobs, runs, say, lacking_rows)
             parts["TCP throughput"] = lambda: throughput.section(runs, say)
             parts["Links"] = lambda: links.section(say)
     if client is not None:
-        parts["Docker"] = lambda: on_docker(client, runs, say)
+        parts["Docker"] = lambda: on_docker.section(client, runs, say)
         if os.geteuid() == 0:
             parts["Docker Swarm"] = lambda: swarm.section(Row, runs, say)
-        parts["Your own images"] = lambda: own_images.section(Row, up_and_down, client, runs, say)
+        parts["Your own images"] = lambda: own_images.section(
+            Row, on_docker.up_and_down, client, runs, say
+        )
     if os.geteuid() == 0 or options.engine == "docker":
         engines = ("namespaces", "docker") if options.engine == "both" else (options.engine,)
         parts["Routing protocols"] = lambda: routing.section(engines, runs, say)
@@ -377,7 +215,7 @@ def main() -> None:
         machine=machine(client),
         left_out=f" Left out: {'; '.join(lacking)}." if lacking else "",
     )
-    if failed := page.measure_parts(parts, write, say, head):
+    if failed := page.measure_parts(parts, write, say, head) + lacking_rows:
         sys.exit(f"not measured: {', '.join(failed)}")
 
 

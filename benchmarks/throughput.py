@@ -12,7 +12,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from playground import Host, Lab, Link, Router
 from playground.engines.namespaces.labels import find_nodes
@@ -41,7 +41,7 @@ PLAIN = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from playground.agent.kernel.offloads import Offloads
-Offloads().off("veth0")
+Offloads().off(sys.argv[2])
 """
 
 SECTION = """\
@@ -59,30 +59,16 @@ at most 1500 bytes and with its checksum.
 
 # The process ids of both hosts, and the address to send to.
 Ends = tuple[int, int, str]
+Way = Callable[[bool], contextlib.AbstractContextManager[Ends]]
 
 
 def section(runs: int, say: Callable[[str], None]) -> str:
     """Measure all of it and return its part of the page."""
     say("throughput")
-    ways = {
-        "a bare pair of veth devices": bare,
-        "a `Link`": link,
-        "a `Router`": router,
-        "a `Router` with NAT": nat,
-    }
-    rates: dict[tuple[str, bool], list[float]] = {}
-    with contextlib.ExitStack() as stack:
-        ends = {
-            (what, offload): stack.enter_context(way(offload))
-            for what, way in ways.items()
-            for offload in (False, True)
-        }
-        for _ in range(runs):
-            for key, end in ends.items():
-                rates.setdefault(key, []).append(rate_gbit(*end))
-    first = next(iter(ways))
+    rates = measure(WAYS, (False, True), runs)
+    first = next(iter(WAYS))
     rows = []
-    for what in ways:
+    for what in WAYS:
         cells = []
         for offload in (False, True):
             ours, theirs = rates[what, offload], rates[first, offload]
@@ -90,6 +76,23 @@ def section(runs: int, say: Callable[[str], None]) -> str:
             cells += [f"{statistics.median(ours):.1f}", f"{100 * share:.0f} %"]
         rows.append(f"| {' | '.join([what, *cells])} |")
     return SECTION.format(seconds=SECONDS, rows="\n".join(rows))
+
+
+def measure(
+    ways: Mapping[str, Way], offloads: Sequence[bool], runs: int
+) -> dict[tuple[str, bool], list[float]]:
+    """Return the rates of each way without or with offloads, turn by turn, in Gbit/s."""
+    rates: dict[tuple[str, bool], list[float]] = {}
+    with contextlib.ExitStack() as stack:
+        ends = {
+            (what, offload): stack.enter_context(way(offload))
+            for what, way in ways.items()
+            for offload in offloads
+        }
+        for _ in range(runs):
+            for key, end in ends.items():
+                rates.setdefault(key, []).append(rate_gbit(*end))
+    return rates
 
 
 def rate_gbit(sender: int, receiver: int, address: str) -> float:
@@ -107,26 +110,59 @@ def rate_gbit(sender: int, receiver: int, address: str) -> float:
 
 
 @contextlib.contextmanager
-def bare(offload: bool) -> Iterator[Ends]:
-    """Two namespaces and a pair, made by ip(8)."""
+def networks(count: int) -> Iterator[list[int]]:
+    """Networks made by unshare(1), as the process ids of what holds each."""
     with contextlib.ExitStack() as stack:
         pids = []
-        for _ in range(2):
+        for _ in range(count):
             command = ["unshare", "--net", "sh", "-c", "echo; exec sleep infinity"]
             process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
             stack.callback(process.kill)
             assert process.stdout is not None
             process.stdout.readline()
             pids.append(process.pid)
-        pair = "ip link add veth0 type veth peer name veth0 netns"
-        enter(pids[0], *pair.split(), str(pids[1]))
-        for number, pid in enumerate(pids, 1):
-            enter(pid, *f"ip addr add 10.0.0.{number}/24 dev veth0".split())
-            enter(pid, "ip", "link", "set", "veth0", "up")
-            if not offload:
-                top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-                enter(pid, sys.executable, "-c", PLAIN, top)
-        yield pids[0], pids[1], "10.0.0.2"
+        yield pids
+
+
+def plug(ends: Sequence[tuple[int, str, str]], offload: bool) -> None:
+    """Plug a pair of veth devices into two networks: each end a process id, a name, an address."""
+    (pid, name, _), (other, other_name, _) = ends
+    pair = f"ip link add {name} type veth peer name {other_name} netns {other}"
+    enter(pid, *pair.split())
+    for pid, name, address in ends:
+        enter(pid, *f"ip addr add {address} dev {name}".split())
+        enter(pid, "ip", "link", "set", name, "up")
+        if not offload:
+            top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+            enter(pid, sys.executable, "-c", PLAIN, top, name)
+
+
+@contextlib.contextmanager
+def bare(offload: bool) -> Iterator[Ends]:
+    """Two namespaces and a pair, made by ip(8)."""
+    with networks(2) as (a, b):
+        plug(((a, "veth0", "10.0.0.1/24"), (b, "veth0", "10.0.0.2/24")), offload)
+        yield a, b, "10.0.0.2"
+
+
+@contextlib.contextmanager
+def by_hand(offload: bool, translating: bool = False) -> Iterator[Ends]:
+    """Two pairs, and between them a network that forwards, made by ip(8), sysctl(8) and nft(8)."""
+    with networks(3) as (a, middle, b):
+        plug(((a, "veth0", "10.0.1.2/24"), (middle, "veth0", "10.0.1.1/24")), offload)
+        plug(((b, "veth0", "10.0.2.2/24"), (middle, "veth1", "10.0.2.1/24")), offload)
+        enter(middle, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        enter(a, *["ip", "route", "add", "default", "via", "10.0.1.1"])
+        enter(b, *["ip", "route", "add", "default", "via", "10.0.2.1"])
+        if translating:
+            chain = "type nat hook postrouting priority srcnat;"
+            rule = 'oifname "veth1" masquerade'
+            enter(middle, "nft", f"table ip nat {{ chain out {{ {chain} {rule}; }}; }}")
+        yield a, b, "10.0.2.2"
+
+
+def nat_by_hand(offload: bool) -> contextlib.AbstractContextManager[Ends]:
+    return by_hand(offload, translating=True)
 
 
 def enter(pid: int, *argv: str) -> None:
@@ -162,3 +198,14 @@ def router(offload: bool, translating: bool = False) -> Iterator[Ends]:
 
 def nat(offload: bool) -> contextlib.AbstractContextManager[Ends]:
     return router(offload, translating=True)
+
+
+# The first is what the others are held against.
+WAYS: dict[str, Way] = {
+    "a bare pair of veth devices": bare,
+    "a `Link`": link,
+    "a `Router`": router,
+    "two bare pairs and `ip_forward`": by_hand,
+    "a `Router` with NAT": nat,
+    "the same by hand with `masquerade`": nat_by_hand,
+}
