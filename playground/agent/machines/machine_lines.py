@@ -1,13 +1,22 @@
-"""Lines to the machines of a lab: their servers found and asked, their agents reached."""
+"""Lines to the machines of a lab: their servers found and asked, their agents reached.
+
+A server that Swarm says to run may not answer yet: it has just begun, its address is on its way
+through Swarm's DNS, or it ended with its engine and the manager has not heard of that.  So who
+needs a machine waits for its server as long as Swarm means to have one there.
+
+"""
 
 from __future__ import annotations
 
 import errno
+import http.client
 import socket
 import ssl
-from collections.abc import Collection, Iterable
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from playground.agent.machines.engine_socket import EngineLine, EngineRefused, filters
 from playground.agent.machines.lines import ServerLine, dial
 from playground.agent.machines.numbers import machine_number
 from playground.agent.machines.tasks import RemoteError
@@ -18,6 +27,16 @@ _HELPER_LIMIT_S = 60.0
 
 # As many machines are spoken with at once.
 _AT_ONCE = 32
+
+# How long to wait for servers: of an engine that has come back one is there within some ten
+# seconds, of which Swarm waits five before it starts what has ended.
+START_S = 45.0
+_JOIN_S = 5.0
+_LOOK_S = 0.2
+
+# What Swarm wants of a task that it starts, now or when the one before has ended (swarmkit's
+# api/types.proto).
+_MEANT_TO_RUN = frozenset({"assigned", "accepted", "ready", "running"})
 
 
 class MachineLine:
@@ -41,13 +60,79 @@ class MachineLine:
         return _lost(message)
 
 
-class MachineServers:
-    """The servers of all machines: found by Swarm's own DNS, asked for greetings and lines."""
+def expected_machines(service: str) -> dict[int, str]:
+    """Return the machines on which Swarm has a server run, or is about to: names by numbers.
 
-    def __init__(self, service: str, context: ssl.SSLContext | None) -> None:
+    This machine is a manager.  Those that the manager hears nothing of are left out, and of a
+    service that was removed there are none.
+
+    """
+    engine = EngineLine()
+    try:
+        tasks = engine.ask("GET", "/tasks", filters(service=service))
+        nodes = engine.ask("GET", "/nodes")
+    except EngineRefused as refusal:
+        if refusal.status != http.client.NOT_FOUND:
+            raise
+        return {}
+    finally:
+        engine.close()
+    return _expected(tasks, nodes)
+
+
+def _expected(tasks: Iterable[Request], nodes: Iterable[Request]) -> dict[int, str]:
+    names = {
+        str(node["ID"]): str(node["Description"]["Hostname"])
+        for node in nodes
+        # A manager that has just become the leader has heard of none yet.
+        if node["Status"]["State"] in ("ready", "unknown")
+    }
+    on = {
+        str(task["NodeID"])
+        for task in tasks
+        if task.get("NodeID") in names and task["DesiredState"] in _MEANT_TO_RUN
+    }
+    return {machine_number(one): names[one] for one in on}
+
+
+class MachineServers:
+    """The servers of all machines: found by Swarm's own DNS, asked for greetings and lines.
+
+    ``expected`` tells of the machines that are to have one, names by numbers.
+
+    """
+
+    def __init__(
+        self,
+        service: str,
+        context: ssl.SSLContext | None,
+        expected: Callable[[], Mapping[int, str]] = dict,
+    ) -> None:
         self._service = service
         self._context = context
+        self._expected = expected
         self.machines: dict[int, MachineLine] = {}
+
+    def await_servers(self, names: Collection[str] | None = None, limit_s: float = _JOIN_S) -> None:
+        """Find the servers of machines, of all that have one where no ``names`` are given.
+
+        Returns as soon as all of those answer that are expected; after ``limit_s``, who does not
+        is left out, as is a machine of which Swarm expects nothing.
+
+        """
+        self.discover()
+        deadline = time.monotonic() + limit_s
+        while self._is_missing(names) and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
+            self.discover()
+
+    def _is_missing(self, names: Collection[str] | None) -> bool:
+        if names is not None and {one.name for one in self.machines.values()}.issuperset(names):
+            return False
+        missing = self._expected().items() - {
+            (number, machine.name) for number, machine in self.machines.items()
+        }
+        return any(names is None or name in names for _, name in missing)
 
     def discover(self) -> None:
         """Ask all machines that there are for their names; who does not answer is left out."""
@@ -121,6 +206,8 @@ class MachineServers:
         """Return a machine by its number; raises `RemoteError` where it is gone."""
         if number not in self.machines:
             self.discover()
+        if number not in self.machines and (name := self._expected().get(number)):
+            self.await_servers([name])
         machine = self.machines.get(number)
         if machine is None:
             raise _lost("a machine of the lab's is gone, or cut off from the swarm")

@@ -16,7 +16,7 @@ admit(lab, port, source_port, peers) -> null: let the lab's tunnels in by that p
 examine(peers) -> what `reachability.examined` sees from here of the other machines
 lacking_images(images) -> which of these ids the machine's engine does not have
 load_images() -> the machine is ready; then the images, and the machine once more when it has them
-stop(lab) -> null: remove the lab's helper, its volumes, and what lets its tunnels in
+stop(lab) -> null: remove the lab's containers, its volumes, and what lets its tunnels in
 
 """
 
@@ -175,7 +175,7 @@ def answer(machine: ServedMachine, line: ServerLine, request: Mapping[str, Any])
                 answer_images(request, line, machine.greeting())
             case "stop":
                 machine.shut(request["lab"])
-                _remove_helpers(request["lab"])
+                _remove_containers(request["lab"])
                 _remove_volumes(request["lab"])
                 line.say(machine.greeting())
             case other:
@@ -312,13 +312,22 @@ def _processes(lab: str) -> dict[str, int]:
         engine.close()
 
 
-def _remove_helpers(lab: str) -> None:
+def _remove_containers(lab: str) -> None:
+    """Remove what is left of a lab, and wait until it is gone: helpers, and nodes that ended.
+
+    Swarm removes the containers of a service some time after it says that they have ended.
+
+    """
     engine = EngineLine()
+    deadline = time.monotonic() + _RELEASED_S
+    query = filters(label=f"{_LAB}={lab}") | {"all": "1"}
     try:
-        query = filters(label=f"{_LAB}={lab}") | {"all": "1"}
-        for item in engine.ask("GET", "/containers/json", query):
-            if _NODE not in item["Labels"]:
-                remove_container(engine, item["Id"])
+        while left := [item["Id"] for item in engine.ask("GET", "/containers/json", query)]:
+            if time.monotonic() > deadline:
+                raise OSError(f"{len(left)} containers of lab {lab} do not go")
+            for container in left:
+                remove_container(engine, container)
+            time.sleep(_LOOK_S)
     finally:
         engine.close()
 

@@ -38,7 +38,12 @@ from playground.agent.machines.crossing import Crossing
 from playground.agent.machines.engine_socket import EngineLine, EngineRefused, filters
 from playground.agent.machines.image_carrying import carry_images
 from playground.agent.machines.lines import client_context, read_secret
-from playground.agent.machines.machine_lines import MachineLine, MachineServers
+from playground.agent.machines.machine_lines import (
+    START_S,
+    MachineLine,
+    MachineServers,
+    expected_machines,
+)
 from playground.agent.machines.numbers import global_job, machine_number, machine_of_job
 from playground.agent.machines.port_relay import PortRelay
 from playground.agent.machines.probing import probe
@@ -88,13 +93,14 @@ class Switchboard:
         ``home`` is the machine that this runs on, as Swarm calls it.
 
         """
-        self._servers.discover()
         self.places.home = machine_number(home)
-        if self._wanted["new"]:
+        if not self._wanted["new"]:
+            self._servers.await_servers()
+            self._connect(list(self._servers.machines), optional=True)
+        else:
+            self._servers.await_servers(self._wanted["machines"], START_S)
             machines = [self._servers.named(name).number for name in self._wanted["machines"]]
             self._connect({*machines, self.places.home})
-        else:
-            self._connect(list(self._servers.machines), optional=True)
 
     def _connect(self, numbers: Collection[int], optional: bool = False) -> None:
         wanted = self._wanted
@@ -351,17 +357,19 @@ def main() -> None:
         return
     replies = os.dup(1)
     os.dup2(2, 1)
-    servers = MachineServers(wanted["service"], client_context(read_secret()))
+    service = wanted["service"]
+    expected = partial(expected_machines, service)
+    servers = MachineServers(service, client_context(read_secret()), expected)
     if wanted["do"] == "stop":
-        servers.discover()
+        servers.await_servers()
         servers.tell(servers.machines.values(), {"do": "stop", "lab": wanted["lab"]})
         return
     if wanted["do"] == "examine":
-        servers.discover()
+        servers.await_servers()
         os.write(replies, json.dumps(servers.examine()).encode())
         return
     if wanted["do"] == "carry_images":
-        servers.discover()
+        servers.await_servers(limit_s=START_S)
         for said in carry_images(servers, wanted["images"]):
             os.write(replies, json.dumps(said).encode() + b"\n")
         return

@@ -280,7 +280,12 @@ class SwarmEngine:
             return processes(tasks_by_node(self.manager, lab_id), down)
 
     def stop(self, lab_id: str, nodes: Sequence[str] | None = None) -> None:
-        """Remove the services of a lab, or of some of its nodes, and wait until they are gone."""
+        """Remove the services of a lab, or of some of its nodes, and wait until they have ended.
+
+        Of a kept lab, or one with volumes, no container is left on any machine when it returns;
+        else the engines remove those of what has ended a moment later.
+
+        """
         with self.server.errors(f"removing the services of lab {lab_id}"):
             services = self.manager.services(f"{LAB}={lab_id}") if nodes is None else []
             if any(labels_of(one).get(KEEP) == "1" or has_volumes(one) for one in services):

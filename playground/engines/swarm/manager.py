@@ -202,6 +202,15 @@ def has_ended(task: Mapping[str, Any]) -> bool:
     return task["Status"]["State"] in ENDED
 
 
+def runs(task: Mapping[str, Any]) -> bool:
+    """Tell whether a task runs and is to go on.
+
+    Of one that a lost machine had the manager says for ever that it runs, and wants it to end.
+
+    """
+    return bool(task["Status"]["State"] == "running" == task["DesiredState"])
+
+
 def process_of(task: Mapping[str, Any]) -> int:
     """Return the process id of a task that runs, as its machine counts; else 0."""
     if task["Status"]["State"] != "running":

@@ -18,7 +18,7 @@ from playground.engines.docker.server import Server
 from playground.engines.images import helper_image
 from playground.engines.seam import Channel, LabLabels
 from playground.engines.swarm.machine_engines import VARIABLE as MACHINES
-from playground.engines.swarm.manager import Manager
+from playground.engines.swarm.manager import Manager, runs
 from playground.engines.swarm.registry import VARIABLE as REGISTRY
 from playground.engines.swarm.registry import registry_of_environment
 from playground.engines.swarm.specs import (
@@ -100,7 +100,7 @@ class MachineService:
     def _lacking(self, name: str) -> list[str]:
         """Return the machines without a server that runs."""
         tasks = self._manager.tasks_named(name)
-        running = {task["NodeID"] for task in tasks if task["Status"]["State"] == "running"}
+        running = {task["NodeID"] for task in tasks if runs(task)}
         return [one.name for one in self._manager.ready() if one.id not in running]
 
     def _wait(self, name: str, note: Any) -> None:
@@ -203,9 +203,9 @@ class MachineService:
             return [name for name in names if self._container(name, here)]
 
     def stop(self, service: str, lab_id: str) -> None:
-        """Have the servers of a service remove a lab's helpers on all machines.
+        """Have the servers of a service remove what is left of a lab on all machines.
 
-        Waits until they have.
+        Waits until it is gone.
 
         """
         channel = self._switchboard({"do": "stop", "lab": lab_id, "service": service})
@@ -260,7 +260,7 @@ class MachineService:
             (
                 str(task["Status"]["ContainerStatus"]["ContainerID"])
                 for task in self._manager.tasks_named(service)
-                if task["NodeID"] == here and task["Status"]["State"] == "running"
+                if task["NodeID"] == here and runs(task)
             ),
             None,
         )

@@ -223,7 +223,8 @@ def server_spec(image: str, secret_id: str, network_id: str) -> dict[str, Any]:
                 "CapabilityAdd": ["CAP_NET_ADMIN"],
                 "StopSignal": "SIGKILL",
             },
-            "RestartPolicy": {"Condition": "any"},
+            # Docker waits five seconds where nothing is said: who starts a lab waits as well.
+            "RestartPolicy": {"Condition": "any", "Delay": _NANO},
             "Networks": [{"Target": network_id}],
         },
         "Mode": {"Global": {}},

@@ -10,7 +10,7 @@ import pytest
 
 from playground.agent.machines import lines
 from playground.agent.machines.lines import ServerLine
-from playground.agent.machines.machine_lines import MachineLine, MachineServers
+from playground.agent.machines.machine_lines import MachineLine, MachineServers, _expected
 from playground.agent.machines.tasks import RemoteError
 from playground.agent.protocol import Request
 
@@ -68,6 +68,51 @@ def test_a_machine_that_nobody_answers_for_is_named(answers: list[Request]) -> N
         found().named("m9")
     with pytest.raises(RemoteError, match="a machine of the lab's is gone"):
         found().numbered(99)
+
+
+def test_a_server_that_has_just_begun_is_waited_for(answers: list[Request]) -> None:
+    answers[0] = GREETING | {"error": "it is not ready"}
+
+    def expected() -> dict[int, str]:
+        answers[0] = GREETING
+        return {2: "m1"}
+
+    servers = MachineServers("playground", None, expected)
+    servers.await_servers(["m1"], 30)
+    assert servers.named("m1").number == 2
+    answers[0] = GREETING | {"error": "it is not ready"}
+    later = MachineServers("playground", None, expected)
+    assert later.numbered(2).name == "m1"
+
+
+def test_one_that_swarm_has_given_up_is_not_waited_for(answers: list[Request]) -> None:
+    asked: list[bool] = []
+
+    def expected() -> dict[int, str]:
+        asked.append(True)
+        return {3: "m3"}
+
+    servers = MachineServers("playground", None, expected)
+    servers.await_servers(["m1", "m2"], 30)
+    assert (list(servers.machines), len(asked)) == ([2], 1)
+    servers.await_servers(["m1"], 30)
+    assert len(asked) == 1  # nobody is asked of those that answer
+    servers.await_servers(limit_s=0.01)
+    assert [machine.name for machine in servers.machines.values()] == ["m1"]
+
+
+def test_swarm_expects_servers_where_it_starts_them_and_hears_of_the_machine() -> None:
+    nodes = [
+        {"ID": f"00000{n}aaa", "Description": {"Hostname": f"m{n}"}, "Status": {"State": state}}
+        for n, state in enumerate(("ready", "ready", "down", "unknown", "ready"), 1)
+    ]
+    wanted = ("running", "ready", "running", "running", "shutdown")
+    tasks = [
+        {"NodeID": f"00000{n}aaa", "DesiredState": state, "Status": {"State": "running"}}
+        for n, state in enumerate(wanted, 1)
+    ]
+    waiting = {"DesiredState": "running", "Status": {"State": "pending"}}
+    assert _expected([*tasks, waiting], nodes) == {2: "m1", 3: "m2", 5: "m4"}
 
 
 def test_one_that_was_lost_stays_so(answers: list[Request]) -> None:

@@ -93,6 +93,32 @@ def test_a_lab_that_comes_to_a_machine_has_a_helper_started_there(
     assert len(opened) == 3
 
 
+class EngineOfLeftovers(EngineOfTest):
+    """An engine that goes on listing two containers of a lab for a while, as Swarm removes one."""
+
+    looks = 0
+
+    def ask(self, method: str, path: str, query: object = None, body: object = None) -> Any:
+        super().ask(method, path)
+        if path == "/volumes":
+            return {"Volumes": None}
+        if path == "/containers/json":
+            self.looks += 1
+            return [{"Id": "node"}, {"Id": "helper"}][: 3 - self.looks]
+        raise EngineRefused(409, "removal is already in progress")
+
+
+def test_a_lab_is_stopped_when_the_last_of_its_containers_is_gone(
+    machine: MachineOfTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EngineOfTest, "asked", [])
+    engine = EngineOfLeftovers()
+    monkeypatch.setattr(server, "EngineLine", lambda: engine)
+    assert asked(machine, do="stop", lab="lab-1") == GREETING
+    removed = [path for method, path in engine.asked if method == "DELETE"]
+    assert removed == ["/containers/node", "/containers/helper", "/containers/node"]
+
+
 GREETING = {"name": "m1", "id": "abc", "address": "198.18.0.1", "underlay": 42}
 ADMIT = {"do": "admit", "lab": "lab-1", "port": 23456, "source_port": 34567}
 

@@ -18,6 +18,7 @@ from playground.engines.swarm.manager import (
     newest,
     process_of,
     refuse_old,
+    runs,
 )
 from playground.errors import EngineError
 
@@ -34,6 +35,14 @@ def test_a_process_is_that_of_a_task_that_runs() -> None:
     assert process_of(task("s", "running", ContainerStatus={"PID": 42})) == 42
     assert process_of(task("s", "starting", ContainerStatus={"PID": 42})) == 0
     assert process_of(task("s", "running")) == 0
+
+
+def test_what_a_lost_machine_had_does_not_run_whatever_its_state() -> None:
+    wanted = ("running", "running", "shutdown"), ("running", "starting", "running")
+    rows = [
+        task("s", state) | {"DesiredState": desired} for desired, state in zip(*wanted, strict=True)
+    ]
+    assert [runs(row) for row in rows] == [True, False, False]
 
 
 def test_of_several_tasks_of_a_service_the_newest_counts() -> None:
