@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from playground.engines.namespaces.engine import NamespacesEngine
+from tests.machine import ours
 from tests.test_documents import holds, promised
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -54,6 +55,13 @@ def run(text: str, place: Path) -> str:
     return out.getvalue()
 
 
+def take_down(engine: NamespacesEngine) -> None:
+    """End the labs that a page keeps, which are to go on when its program has ended."""
+    for record in ours(engine.labs()):
+        if record.keep:
+            engine.stop(record.id)
+
+
 def marks(page: str) -> list[pytest.MarkDecorator]:
     """Return the marks of the test of a page."""
     found = [pytest.mark.alone] if page in ALONE else []
@@ -75,5 +83,6 @@ def test_a_page_does_what_it_says(
         for name in set(sys.modules) - before:
             if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
                 del sys.modules[name]
+        take_down(namespaces_engine)
     for wanted in promised("\n".join(blocks(PAGES[page]))):
         assert holds(shown, wanted), f"{wanted!r} is not in:\n{shown}"
