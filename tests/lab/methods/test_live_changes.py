@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -164,10 +165,11 @@ def test_a_rule_taken_away_by_hand_is_back_with_the_next_that_is_told(road: Lab)
 
 
 KEPT = """
+    import sys
     from playground import Host, Lab, Link
     h1 = Host("h1")
     link = Link(h1, Host("h2"))
-    Lab(h1, name="road-kept", keep=True, quiet=True, engine="namespaces").start()
+    Lab(h1, name=sys.argv[1], keep=True, quiet=True, engine="namespaces").start()
     link.down()
 """
 
@@ -175,8 +177,10 @@ KEPT = """
 def test_a_change_just_before_the_end_of_a_program_is_known_to_who_attaches(
     namespaces_engine: Engine,
 ) -> None:
-    subprocess.run([sys.executable, "-c", textwrap.dedent(KEPT)], check=True, timeout=60)
-    lab = Lab.attach("road-kept", quiet=True, engine=namespaces_engine)
+    name = f"road-kept-{os.getpid()}"  # of what is kept, a machine has one of a name
+    program = [sys.executable, "-c", textwrap.dedent(KEPT), name]
+    subprocess.run(program, check=True, timeout=60)
+    lab = Lab.attach(name, quiet=True, engine=namespaces_engine)
     try:
         assert lab.link("h1", "h2").is_down
     finally:
