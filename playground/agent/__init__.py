@@ -348,6 +348,8 @@ ask_datagrams(pid, payloads: [base64], servers: [address], port, timeout_s) -> [
 state_save(data: text) -> null ; state_changes() -> null ; state_load(wait_s = 0) -> text or null
     One text kept in the helper, for a client that comes later.  Who loads it waits, at most
     so long, while another text is announced and not saved yet.
+state_stamp() -> text
+    Another one whenever another text was saved; "" before the first.
 spawn(pid, argv, env = null, cwd = null, user = null, stdin = false, tty = null,
         merge_stderr = false, limit_s = 30) -> {"job": number, "pid": number}
     Start a command in a node with what the container has: all namespaces, root,

@@ -14,7 +14,12 @@ from playground.agent.kernel.ids import has_all_ids
 from playground.agent.kernel.syscalls import PR_SET_DUMPABLE, prctl
 from playground.agent.line.job_table import Jobs
 from playground.agent.line.loop import LATER, Loop
-from playground.agent.line.saved_state import state_changes, state_load, state_save
+from playground.agent.line.saved_state import (
+    state_changes,
+    state_load,
+    state_save,
+    state_stamp,
+)
 from playground.agent.links.bonds import bond_ports, bonds
 from playground.agent.links.bridge_vlans import vlan_ways
 from playground.agent.links.bridges import learned, switch, switches
@@ -88,6 +93,7 @@ OPS: dict[str, Callable[..., Any]] = {
     # A worker would take longer to fork than these take.
     "state_save": _at_once(state_save),
     "state_changes": _at_once(state_changes),
+    "state_stamp": _at_once(state_stamp),
     "hash_passwords": _at_once(hash_passwords),
     "link": _at_once(link),
     "interfaces": _at_once(interfaces),

@@ -26,6 +26,15 @@ def state_changes() -> None:
     os.close(os.open(_mark(), os.O_WRONLY | os.O_CREAT, 0o600))
 
 
+def state_stamp() -> str:
+    """Return what is another text once another one was saved; "" before the first."""
+    try:
+        found = os.stat(STATE_PATH)
+    except FileNotFoundError:
+        return ""
+    return f"{found.st_ino} {found.st_mtime_ns}"
+
+
 def _mark() -> str:
     return f"{STATE_PATH}.changes"
 

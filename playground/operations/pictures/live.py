@@ -30,6 +30,7 @@ from playground.operations.pictures.diagram import (
 )
 from playground.operations.pictures.layout import Layout, place
 from playground.operations.pictures.live_looks import cable_look, look_at_links, look_at_nodes
+from playground.operations.pictures.stopped_elsewhere import StoppedElsewhere
 from playground.operations.pictures.picture import check_theme
 from playground.operations.pictures.svg import draw_svg
 from playground.planning.plan import Plan
@@ -110,6 +111,7 @@ class LivePicture:
         self._slow_look_s = -slow_pause_s
         self._seen: Mapping[tuple[WireEnd, WireEnd], Seen] = {}
         self._found: Mapping[str, NodeLook] = {}
+        self._stopped = StoppedElsewhere()
 
     @property
     def running(self) -> bool:
@@ -182,7 +184,10 @@ class LivePicture:
         try:
             self._seen = look_at_links(agent, nodes, {} if slowly else self._seen)
             if slowly or self._found.keys() != alive.keys():
-                self._found = look_at_nodes(agent, alive)
+                stopped = self._stopped.names(agent)
+                self._found = look_at_nodes(
+                    agent, {name: None if name in stopped else one for name, one in alive.items()}
+                )
                 self._slow_look_s = now_s
         except AgentGone:
             # It goes first where a lab stops.

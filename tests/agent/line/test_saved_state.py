@@ -46,3 +46,12 @@ def test_a_text_that_is_announced_and_never_comes_is_not_waited_for_long(place: 
     begin = time.monotonic()
     assert saved_state.state_load(wait_s=0.05) == "before"
     assert time.monotonic() - begin >= 0.05
+
+
+def test_the_stamp_tells_whether_another_text_was_saved(place: Path) -> None:
+    assert saved_state.state_stamp() == ""
+    saved_state.state_save("one")
+    first = saved_state.state_stamp()
+    assert saved_state.state_stamp() == first
+    saved_state.state_save("two")
+    assert saved_state.state_stamp() not in ("", first)
