@@ -18,6 +18,7 @@ fetches anything from elsewhere.
 `content/`         what panels show, made of what a lab has said; pure
 `lab_page`         the page of a lab
 `page`             all pages: addresses, who may see which
+`notice_page`      a page of one sentence: what is not there, or not for who asks
 `served_labs`      which labs there are, and the way to each
 `server`           the one server of this process: begun, told of labs, ended
 =================  ==========================================================================

@@ -31,6 +31,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from playground.frontends.web.files import FILES
+from playground.frontends.web.notice_page import notice_page
 from playground.frontends.web.rights import Keys, Right, cookie_name, cookies_of
 from playground.model.records import dataclass
 
@@ -255,7 +256,7 @@ class Gate:
         elif verdict.status == 401 and self._password is not None:
             await self._log_in(asked, receive, send)
         else:
-            await self._say(verdict.status, _page(verdict.sentence), send)
+            await self._say(verdict.status, notice_page(verdict.sentence), send)
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
         async def add(message: MutableMapping[str, Any]) -> None:
@@ -411,22 +412,12 @@ def _opening(target: str, proof: str = "") -> str:
     where, half = html.escape(target), html.escape(proof)
     script = f'<script data-target="{where}" data-proof="{half}">{_OPEN}</script>'
     without = "<noscript><p>This page needs scripts, which this browser does not run.</noscript>"
-    return _page("One moment.").replace("</html>", without + script + "</html>")
-
-
-def _page(sentence: str) -> str:
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        "<title>playground</title><style>:root{color-scheme:light dark}"
-        "body{font:16px sans-serif;max-width:36em;margin:4em auto;padding:0 1em}</style>"
-        f"<p>{html.escape(sentence)}</p></html>"
-    )
+    return notice_page("One moment.").replace("</html>", without + script + "</html>")
 
 
 def _form(sentence: str) -> str:
-    return _page(sentence or "This page asks for a password.").replace(
-        "</html>",
+    return notice_page(sentence or "This page asks for a password.").replace(
+        "</main>",
         f'<form method="post" action="{_LOGIN}"><label>Password <input name="password" '
-        'type="password" autofocus></label> <button>Log in</button></form></html>',
+        'type="password" autofocus></label> <button>Log in</button></form></main>',
     )

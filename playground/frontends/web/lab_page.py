@@ -23,6 +23,12 @@ from playground.operations.pictures.live import PictureChange
 
 _STYLE = Path(__file__).with_name("page.css")
 
+# On a phone the field is hidden until somebody searches.
+_SHOW_SEARCH = """() => {
+    document.body.classList.toggle("pg-searching");
+    document.querySelector(".pg-search input").focus();
+}"""
+
 _STATES = {"runs": "running", "rests": "not running", "gone": "gone", UNKNOWN: "not known now"}
 
 
@@ -52,7 +58,7 @@ class LabPage:
         whole = await watch.join(self.show)
         view.on_close(lambda: watch.leave(self.show))
         self._drawer = PanelDrawer(view)
-        self._follow = FollowPanel(view, watch) if view.may_change else None
+        self._follow = FollowPanel(view, watch)
         self._edit = EditPanel(view) if view.may_change else None
         self._tools()
         shown = [name for name in ("realms",) if name in watch.layers]
@@ -66,8 +72,7 @@ class LabPage:
                 on_moved=self._moved,
                 on_reached=self._reached,
             )
-        if self._follow is not None:
-            self._follow.attach(self._picture)
+        self._follow.attach(self._picture)
         # Until the first look, which may be a moment away.
         known = {"lab": {"data-state": "runs" if view.lab.running else "rests"}}
         self._say_state(known | whole.attributes)
@@ -77,7 +82,7 @@ class LabPage:
         """Show what has changed in the lab."""
         self._say_state(change.attributes)
         self._picture.show(change, self._watch.ends)
-        if self._follow is not None and lines_changed(change):
+        if lines_changed(change):
             self._follow.changed()
 
     # -- above the picture ---------------------------------------------------------
@@ -92,10 +97,12 @@ class LabPage:
             ui.space()
             search = ui.input(placeholder="Search", on_change=lambda e: self._picture.find(e.value))
             search.props('dense dark standout clearable debounce=200 aria-label="Search"').classes(
-                "w-40 pg-wide"
+                "w-40 pg-search"
             )
-            if self._follow is not None:
-                self._tool("Follow a packet", "route", self._toggle_follow)
+            ui.button(icon="search").classes("pg-narrow").props(
+                'flat round dense color=white aria-label="Search for a node"'
+            ).on("click", js_handler=_SHOW_SEARCH)
+            self._tool("Follow a packet", "route", self._toggle_follow)
             if self._edit is not None:
                 self._tool("Edit", "edit", self._toggle_edit)
             self._layer_menu()
@@ -104,7 +111,8 @@ class LabPage:
                     'flat round dense color=white aria-label="Share"'
                 ):
                     ui.tooltip("Share")
-            ui.button(icon="contrast", on_click=self._turn_theme).props(
+            # A phone has a switch of its own for that, and no room for ours.
+            ui.button(icon="contrast", on_click=self._turn_theme).classes("pg-wide").props(
                 'flat round dense color=white aria-label="Dark or light"'
             )
 
@@ -195,7 +203,7 @@ class LabPage:
         kind, _, name = part.partition(" ")
         plan = self._view.plan()
         if kind == "node" and name in self._view.lab:
-            if self._follow is not None and self._follow.is_open:
+            if self._follow.is_open:
                 self._follow.choose(name)
                 return
             if self._edit is not None and self._edit.is_open:
@@ -215,7 +223,6 @@ class LabPage:
         await self._edit.toggle()
 
     async def _toggle_follow(self) -> None:
-        assert self._follow is not None
         if not self._follow.is_open:
             await self._close_others()
         self._follow.toggle()
@@ -226,14 +233,13 @@ class LabPage:
 
     async def _close_left(self) -> None:
         """Leave the room to one panel: between two of them the picture would be a thumbnail."""
-        if self._follow is not None and self._follow.is_open:
+        if self._follow.is_open:
             self._follow.toggle()
         if self._edit is not None and self._edit.is_open:
             await self._edit.toggle()
 
     def _reached(self, step: int) -> None:
-        if self._follow is not None:
-            self._follow.reached(step)
+        self._follow.reached(step)
 
     async def _moved(self, name: str, x: float, y: float) -> None:
         self._view.check_may_change()

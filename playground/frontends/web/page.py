@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import html
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from concurrent.futures import Executor
@@ -13,14 +12,17 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi import Request
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from nicegui import Client, app, ui
+from starlette.exceptions import HTTPException
 
 from playground.errors import NotReady, PlaygroundError
 from playground.frontends.web import lab_page
 from playground.frontends.web.body_limit import BodyLimit
 from playground.frontends.web.files import FILES
 from playground.frontends.web.gate import RIGHTS
+from playground.frontends.web.notice_page import notice_page
 from playground.frontends.web.rights import Right, allows, bound
 from playground.frontends.web.served_labs import LabLine
 from playground.frontends.web.site import Site
@@ -58,6 +60,10 @@ def register(site: Site) -> None:
             return _refusal("this address is another lab's")
         return await _show(site, name, rights, False)
 
+    @app.exception_handler(404)
+    async def nowhere(request: Request, exception: Exception) -> Response:
+        return await _nowhere(request, exception)
+
     @app.get(FILES + "{key}/{filename}")
     async def fetch(request: Request, key: str, filename: str) -> Response:
         return await _fetch(site, request, key)
@@ -75,17 +81,20 @@ def rights_of(request: Request) -> frozenset[Right]:
 
 
 def _refusal(sentence: str, status: int = 403) -> Response:
-    return PlainTextResponse(sentence, status_code=status)
+    return HTMLResponse(notice_page(sentence, leads_home=True), status_code=status)
 
 
 def _missing(sentence: str) -> Response:
     """Say what is not there, with a way back to the labs that are."""
-    return HTMLResponse(
-        '<!doctype html><html lang="en"><meta name="viewport" content="width=device-width">'
-        f"<title>playground</title><p>{html.escape(sentence)}</p>"
-        '<p><a href="/">Labs on this machine</a></p></html>',
-        status_code=404,
-    )
+    return HTMLResponse(notice_page(sentence, leads_home=True), status_code=404)
+
+
+async def _nowhere(request: Request, exception: Exception) -> Response:
+    """Answer for an address that leads to no page; of what scripts fetch, as before."""
+    endpoint = request.scope.get("endpoint")
+    if endpoint not in (None, app) and isinstance(exception, HTTPException):
+        return await http_exception_handler(request, exception)
+    return _missing(f"there is no page {request.url.path}: the labs of this machine are in a list")
 
 
 async def _list(site: Site, rights: Iterable[Right]) -> None:

@@ -3,6 +3,12 @@
 const SVG = "http://www.w3.org/2000/svg";
 const CLICK_PX = 5;
 const STEP = 1.25;
+// A lab of two nodes does not fill a screen, and on a phone small letters (10.5) have 11 pixels.
+const MOST_SCALE = 1.6;
+const PHONE_PX = 600;
+const READABLE_SCALE = 1.05;
+// What the buttons that zoom take: a strip on the right, on a phone one below.
+const TOOLS_PX = 60;
 
 export default {
   template: '<div class="pg-stage" ref="stage" @keydown="key"></div>',
@@ -12,7 +18,7 @@ export default {
     this.shownLayers = new Set(this.layers || []);
     this.pointers = new Map();
     this.draw(this.svg, this.attributes, this.ends);
-    this.resized = new ResizeObserver(() => this.clamp());
+    this.resized = new ResizeObserver(() => this.stageChanged());
     this.resized.observe(this.$refs.stage);
   },
 
@@ -30,9 +36,6 @@ export default {
       this.$refs.stage.innerHTML = svg; // every word of it was escaped where it was drawn
       const root = (this.root = this.$refs.stage.querySelector("svg"));
       const drawn = root.viewBox.baseVal;
-      // Who saw all of it sees all of what it has become.
-      const sawAll = this.box && ["x", "y", "w", "h"].every((one) => this.box[one] === this.whole[one]);
-      if (sawAll) this.box = null;
       this.whole = { x: drawn.x, y: drawn.y, w: drawn.width, h: drawn.height };
       root.removeAttribute("width");
       root.removeAttribute("height");
@@ -49,8 +52,10 @@ export default {
       this.listen();
       this.apply(attributes);
       this.showLayers([...this.shownLayers]);
-      this.box = this.box || { ...this.whole };
-      this.look();
+      // Who has not moved about sees all of what it has become.
+      if (this.fitted === undefined) this.fitted = "first";
+      if (this.fitted) this.fitTo(this.fitted);
+      else this.look();
       if (focused) this.first(focused)?.focus?.();
       if (this.searched) this.find(this.searched);
     },
@@ -98,18 +103,39 @@ export default {
         box.top = Math.min(box.top, at.y);
         box.bottom = Math.max(box.bottom, at.y);
       }
-      if (box && !this.sees(box)) {
-        this.box = {
-          x: box.left - 150, y: box.top - 100,
-          w: box.right - box.left + 300, h: box.bottom - box.top + 200,
-        };
-        this.look();
-      }
+      if (box && !this.sees(box)) this.lookAtAll(box);
       return found;
     },
 
+    // As near as now, or as far away as all of these places ask for.
+    lookAtAll({ left, right, top, bottom }) {
+      const by = Math.max((right - left + 300) / this.box.w, (bottom - top + 200) / this.box.h, 1);
+      this.box.w *= by;
+      this.box.h *= by;
+      this.lookAt((left + right - this.box.w) / 2, (top + bottom - this.box.h) / 2);
+    },
+
     fit() {
-      this.box = { ...this.whole };
+      this.fitTo("all");
+    },
+
+    // Look at all of it, beside the buttons; "first" on a phone at what can be read, from its top.
+    fitTo(how) {
+      const { width, height } = this.$refs.stage.getBoundingClientRect();
+      if (!width || !height) return;
+      const phone = width < PHONE_PX;
+      const wide = width - (phone ? 0 : TOOLS_PX);
+      const high = height - (phone ? TOOLS_PX : 0);
+      let scale = Math.min(wide / this.whole.w, high / this.whole.h, MOST_SCALE);
+      if (phone && how === "first") scale = Math.max(scale, READABLE_SCALE);
+      const { x, y, w, h } = this.whole;
+      this.box = {
+        x: x + w / 2 - wide / scale / 2,
+        y: y + (h * scale > high ? 0 : h / 2 - high / scale / 2),
+        w: width / scale,
+        h: height / scale,
+      };
+      this.fitted = how;
       this.look();
     },
 
@@ -129,13 +155,34 @@ export default {
       return box.left >= x && box.right <= x + w && box.top >= y && box.bottom <= y + h;
     },
 
-    clamp() {
-      if (this.box && !(this.box.w > 0)) this.fit();
+    // Where one has moved about, what is in the middle stays there, as large as it was.
+    stageChanged() {
+      const { width, height } = this.$refs.stage.getBoundingClientRect();
+      if (!width || !height) return;
+      if (this.fitted || !this.box) return this.fitTo(this.fitted || "first");
+      const h = (this.box.w * height) / width;
+      this.box.y += (this.box.h - h) / 2;
+      this.box.h = h;
+      this.look();
+    },
+
+    // A place that is out of sight is moved into the middle.
+    reveal(at) {
+      if (this.sees({ left: at.x, right: at.x, top: at.y, bottom: at.y })) return;
+      this.lookAt(at.x - this.box.w / 2, at.y - this.box.h / 2);
+    },
+
+    lookAt(x, y) {
+      this.fitted = "";
+      this.box.x = x;
+      this.box.y = y;
+      this.look();
     },
 
     zoomAt(by, x, y) {
       const least = Math.min(this.whole.w, 60);
       const most = Math.max(this.whole.w, this.whole.h) * 4;
+      this.fitted = "";
       const w = Math.min(Math.max(this.box.w / by, least), most);
       const scale = w / this.box.w;
       this.box = {
@@ -190,9 +237,9 @@ export default {
       if (pointer.name?.startsWith("node ") && this.editable) {
         this.shift(pointer.name, at.x - pointer.from.x, at.y - pointer.from.y);
       } else {
-        this.box.x -= at.x - pointer.from.x;
-        this.box.y -= at.y - pointer.from.y;
-        this.look();
+        this.lookAt(
+          this.box.x - (at.x - pointer.from.x), this.box.y - (at.y - pointer.from.y),
+        );
       }
     },
 
@@ -208,9 +255,7 @@ export default {
         const now = this.point({
           clientX: (one.x + other.x) / 2, clientY: (one.y + other.y) / 2,
         });
-        this.box.x -= now.x - middle.x;
-        this.box.y -= now.y - middle.y;
-        this.look();
+        this.lookAt(this.box.x - (now.x - middle.x), this.box.y - (now.y - middle.y));
       }
       this.pinch = { wide };
     },
@@ -308,9 +353,9 @@ export default {
       else if (way && part?.dataset.part.startsWith("node ") && !event.shiftKey)
         this.neighbour(part, way)?.focus();
       else if (way) {
-        this.box.x += way[0] * this.box.w * 0.1;
-        this.box.y += way[1] * this.box.h * 0.1;
-        this.look();
+        this.lookAt(
+          this.box.x + way[0] * this.box.w * 0.1, this.box.y + way[1] * this.box.h * 0.1,
+        );
       } else return;
       event.preventDefault();
     },
@@ -399,7 +444,9 @@ export default {
         const at = step.path.getPointAtLength(step.forward ? part : length - part);
         run.dot.setAttribute("cx", at.x);
         run.dot.setAttribute("cy", at.y);
+        this.reveal(at);
       } else if (step.place) {
+        this.reveal(step.place);
         run.dot.setAttribute("cx", step.place.x);
         run.dot.setAttribute("cy", step.place.y);
         if (step.mark) step.mark.style.display = "";

@@ -30,8 +30,8 @@ from playground.operations.pictures.diagram import (
 )
 from playground.operations.pictures.layout import Layout, place
 from playground.operations.pictures.live_looks import cable_look, look_at_links, look_at_nodes
-from playground.operations.pictures.stopped_elsewhere import StoppedElsewhere
 from playground.operations.pictures.picture import check_theme
+from playground.operations.pictures.stopped_elsewhere import StoppedElsewhere
 from playground.operations.pictures.svg import draw_svg
 from playground.planning.plan import Plan
 from playground.planning.plan_parts import WireEnd

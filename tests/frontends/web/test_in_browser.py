@@ -56,6 +56,25 @@ def nothing_complains(tab: Tab) -> Iterator[None]:
     assert tab.complaints == []
 
 
+# The height of each text of the picture, in pixels as they are seen.
+LETTERS = """() => [...document.querySelectorAll(".pg-stage svg text")].filter(
+    text => text.textContent.trim()).map(text => parseFloat(getComputedStyle(text).fontSize)
+    * text.getScreenCTM().a)"""
+
+# Which nodes lie below the buttons that zoom, and which are out of sight.
+OVERLAPS = """() => {
+    const stage = document.querySelector(".pg-stage").getBoundingClientRect();
+    const tools = document.querySelector(".pg-tools").getBoundingClientRect();
+    return [...document.querySelectorAll('[data-part^="node "]')].filter(node => {
+        const box = node.getBoundingClientRect();
+        const below = box.right > tools.left && box.bottom > tools.top
+            && box.left < tools.right && box.top < tools.bottom;
+        return below || box.left < stage.left || box.right > stage.right
+            || box.top < stage.top || box.bottom > stage.bottom;
+    }).map(node => node.dataset.part);
+}"""
+
+
 def follow(tab: Tab, source: str, target: str, port: str, verdict: str) -> str:
     """Follow a packet by clicks on the picture, and return what the page says in the end."""
     tab.page.click("text=Follow a packet")
@@ -68,6 +87,14 @@ def follow(tab: Tab, source: str, target: str, port: str, verdict: str) -> str:
     words: str = tab.page.inner_text(f".{verdict}")
     tab.page.click("header >> text=Follow a packet")
     return words
+
+
+def test_the_first_look_has_all_of_it_clear_of_the_buttons(tab: Tab) -> None:
+    assert tab.page.evaluate(OVERLAPS) == []
+    tab.page.set_viewport_size({"width": 700, "height": 420})
+    tab.page.wait_for_function(f"({OVERLAPS})().length === 0")
+    tab.page.set_viewport_size({"width": 1280, "height": 800})
+    tab.page.wait_for_function(f"({OVERLAPS})().length === 0")
 
 
 def test_the_picture_is_alive(lab: Lab, tab: Tab) -> None:
@@ -182,7 +209,9 @@ def test_what_one_moves_another_sees(browser: Any, address: WebPage, tab: Tab) -
     tab.page.mouse.move(box["x"] + 90, box["y"] + 80, steps=4)
     tab.page.mouse.up()
     other.page.wait_for_function(f"before => {where} !== before", arg=before)
-    assert other.page.locator("text=Follow a packet").count() == 0
+    assert other.page.locator("header >> text=Edit").count() == 0
+    # It reads, and what it sends changes nothing: a ping, and no datagram.
+    assert "It arrives." in follow(other, "h1", "www", "80", "pg-well")
     assert other.complaints == []
     other.close()
 
@@ -192,19 +221,26 @@ def test_on_a_phone_all_fits_and_can_be_read(browser: Any, address: WebPage, sch
     phone = Tab(
         browser,
         address.address,
-        viewport={"width": 390, "height": 800},
+        viewport={"width": 360, "height": 740},
         has_touch=True,
         color_scheme=scheme,
     )
     page = phone.page
     assert page.locator("header").bounding_box()["height"] < 60
+    assert min(page.evaluate(LETTERS)) >= 11
+    page.tap('[aria-label="Search for a node"]')
+    page.fill('[aria-label="Search"]', "www")
+    page.wait_for_selector('[data-part="node www"].pg-found')
+    page.fill('[aria-label="Search"]', "")
+    page.tap('[aria-label="Search for a node"]')
     page.tap('header [aria-label="Follow a packet"]')
     page.wait_for_timeout(500)
     assert page.locator(".q-drawer:has(.pg-follow-panel)").bounding_box()["y"] > 300
     page.tap('header [aria-label="Follow a packet"]')
+    page.tap('[aria-label="All of it"]')
     page.tap('[data-part="node h1"]')
     page.wait_for_selector(".q-drawer--right .q-tab")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.wait_for_timeout(500)  # the drawer has slid in
     assert page.evaluate(PALE) == []
     assert phone.complaints == []

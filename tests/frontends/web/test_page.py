@@ -61,6 +61,15 @@ def test_labs_that_hang_hold_up_the_page_of_no_other(
             served.close()
 
 
+def test_an_address_that_leads_nowhere_is_answered_by_a_page_of_our_own(lab: Lab) -> None:
+    page = open_page(lab)
+    with visiting(page.look_address) as (client, seen):
+        nowhere = client.get(seen.url.join("/nosuch"))
+        assert nowhere.status_code == 404
+        assert "there is no page /nosuch" in nowhere.text and '<a href="/">' in nowhere.text
+    page.close()
+
+
 def test_the_list_has_what_a_token_is_for(lab: Lab) -> None:
     page = open_page(lab)
     with visiting(page.look_address) as (client, seen):

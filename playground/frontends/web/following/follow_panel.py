@@ -9,12 +9,13 @@ from nicegui import ui
 
 from playground.display.safe_text import visible
 from playground.errors import BadArgument
+from playground.frontends.web.explaining.probe import follow
 from playground.frontends.web.following.packet_way import BACK, PacketStep, Stop, packet_way
 from playground.frontends.web.picture_element import PictureElement
 from playground.frontends.web.picture_watch import PictureWatch
 from playground.frontends.web.view import LabView
 from playground.operations.diagnosis.evidence.explanation import Explanation
-from playground.operations.network import Switch
+from playground.operations.network import Host, Switch
 
 # Services by their usual ports, for who looks for one.
 _USUAL = {80: "web", 443: "web, TLS", 22: "ssh", 53: "DNS", 25: "mail", 21: "FTP"}
@@ -86,14 +87,19 @@ class FollowPanel:
     # -- the question ------------------------------------------------------------
 
     def _form(self) -> None:
-        machines = [node.name for node in self._view.lab.nodes if not isinstance(node, Switch)]
+        nodes = self._view.lab.nodes
+        machines = [node.name for node in nodes if not isinstance(node, Switch)]
+        # A student's own question is that of a host.
+        hosts = [node.name for node in nodes if isinstance(node, Host)] or machines
         ui.label("Follow a packet").classes("text-lg font-bold")
         ui.label("Choose two nodes, here or by a click on each.").classes("text-sm opacity-80")
-        self._source = ui.select(machines, label="From", value=next(iter(machines), None))
+        if not self._view.may_change:
+            ui.label("To look only: a ping, or tcp to a node of this lab.").classes("text-sm")
+        self._source = ui.select(machines, label="From", value=next(iter(hosts), None))
         self._target = ui.select(
             machines,
             label="To (a node, a name or an address)",
-            value=machines[-1] if machines else None,
+            value=hosts[-1] if hosts else None,
             new_value_mode="add-unique",
         ).props("use-input hide-selected fill-input input-debounce=0")
         ports = {0: _PING} | {port: f"{port} ({words})" for port, words in _USUAL.items()}
@@ -124,14 +130,7 @@ class FollowPanel:
         self._busy.set_visibility(True)
         self._button.disable()
         try:
-            # It sends a packet, which is why who may only look may not ask.
-            found = await self._view.act(
-                self._view.lab.explain,
-                self._source.value,
-                target,
-                port=port,
-                protocol=None if port is None else self._protocol.value,
-            )
+            found = await follow(self._view, self._source.value, target, port, self._protocol.value)
         finally:
             self._busy.set_visibility(False)
             self._button.enable()

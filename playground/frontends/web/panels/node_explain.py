@@ -6,8 +6,8 @@ from nicegui import ui
 
 from playground.display.safe_text import visible
 from playground.frontends.web.content import cells
+from playground.frontends.web.explaining.probe import follow
 from playground.frontends.web.view import LabView
-from playground.operations.diagnosis.evidence.explanation import Explanation
 
 TITLE = "Explain to …"
 
@@ -38,11 +38,10 @@ def build(view: LabView, name: str) -> None:
         if not target.value:
             ui.notify("Say to whom: a node, a name or an address", type="warning")
             return
-        asked = {} if port.value is None else {"port": int(port.value), "protocol": protocol.value}
+        number = None if port.value is None else int(port.value)
         button.disable()
         try:
-            # It sends a packet, which rules and connections count.
-            found: Explanation = await view.act(view.lab.explain, name, target.value, **asked)
+            found = await follow(view, name, str(target.value), number, protocol.value)
         finally:
             button.enable()
         mark = "✓ it arrives" if found.ok else f"✗ {found.cause} at {found.node}"
@@ -55,4 +54,4 @@ def build(view: LabView, name: str) -> None:
     button.on_click(ask)
     target.on("keydown.enter", ask)
     if not view.may_change:
-        ui.label("This page is to look at only: it sends no packets.").classes("text-sm")
+        ui.label("To look only: a ping, or tcp to a node of this lab.").classes("text-sm")
