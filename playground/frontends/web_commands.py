@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ Say = Callable[[str], None]
 
 # Jupyter has 8888.
 DEFAULT_PORT = 8810
+_LOOK_EVERY_S = 10.0
 
 
 def serve(
@@ -52,7 +54,11 @@ def serve(
                 "network that you trust; else add --certificate FILE and --key FILE"
             )
         say("whoever has the first address is root on the lab's machines; press Ctrl-C to end")
-        threading.Event().wait()
+        while True:
+            # A lab that has ended takes its addresses along, though nobody looks at the list.
+            time.sleep(_LOOK_EVERY_S)
+            with suppress(PlaygroundError):
+                server.labs.lines()
     finally:
         server.close()
 

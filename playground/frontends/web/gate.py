@@ -301,7 +301,7 @@ class Gate:
         if hmac.compare_digest(given.encode(), self._password.encode()):
             with suppress(ValueError):  # after a minute it counts no more
                 self._wrong.remove(now)
-            await self._remember("/", self._keys.issue(Right(may_change=True)), send)
+            await self._remember("/", self._keys.log_in(Right(may_change=True)), send)
             return
         await self._say(401, _form("That is not the password."), send)
 

@@ -161,7 +161,17 @@ async def _show(
     site.withdraw(name, but=key)
     if not allows(bound(rights, key), name, may_change):
         return _refusal("the lab of this address has ended, and another has its name: ask anew")
-    view = LabView(lab, name, may_change, threads, site.files, site.sessions, site.address, key)
+    view = LabView(
+        lab,
+        name,
+        may_change,
+        threads,
+        site.files,
+        site.sessions,
+        site.address,
+        key,
+        site.keys.forget,
+    )
     client = ui.context.client
 
     def shut() -> None:

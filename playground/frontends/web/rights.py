@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from playground.model.records import dataclass
@@ -26,6 +28,9 @@ _TOKEN_BYTES = 32
 # A ticket is used at once by the page that asked for it.
 _TICKET_S = 30.0
 _MOST_TICKETS = 1000
+# Tokens of one right, and browsers that remember one token: a school has no more, and who may
+# share a lab, or open an address again and again, fills no memory by it.
+_MOST_TOKENS, _MOST_SESSIONS = 500, 2000
 # Of a token's SHA-256, in the name of its cookie: enough to tell a browser's few apart.
 _NAME_DIGITS = 12
 
@@ -74,6 +79,9 @@ def bound(rights: Iterable[Right], key: str) -> frozenset[Right]:
 class Keys:
     """The tokens that a server has given out; a token that is lost cannot be read back.
 
+    It keeps no more than 500 tokens of one right, and 2,000 sessions of one token: those that
+    were used last.  Safe to be used by several threads.
+
     >>> keys = Keys()
     >>> token = keys.issue(Right("coffee-shop"))
     >>> keys.right_of(token)
@@ -82,29 +90,73 @@ class Keys:
     """
 
     def __init__(self) -> None:
+        # The one that was used last stands last, of sessions too.
         self._rights: dict[str, Right] = {}
         # By the digest of its cookie: the digests of its token and of its proof.
         self._sessions: dict[str, tuple[str, str]] = {}
+        # How many each token has.
+        self._remembered: Counter[str] = Counter()
         # By its digest: the cookies it was got with, and when it ends.
         self._tickets: dict[str, tuple[frozenset[str], float]] = {}
+        self._password_token: str | None = None
+        self._lock = threading.RLock()
 
     def issue(self, right: Right) -> str:
         """Return a new token for a right."""
         token = secrets.token_urlsafe(_TOKEN_BYTES)
-        self._rights[_digest(token)] = right
+        with self._lock:
+            same = [key for key, other in self._rights.items() if other == right]
+            for key in same[: len(same) + 1 - _MOST_TOKENS]:
+                self._forget(key)
+            self._rights[_digest(token)] = right
         return token
+
+    def log_in(self, right: Right) -> str:
+        """Return the token of who has said the password, to be remembered: one for all of them."""
+        with self._lock:
+            if self._password_token is None or self.right_of(self._password_token) != right:
+                self._password_token = self.issue(right)
+            return self._password_token
+
+    def forget(self, token: str) -> None:
+        """Forget a token, and who came by it; one that is forgotten already is passed over."""
+        with self._lock:
+            self._forget(_digest(token))
 
     def withdraw(self, lab: str, but: str | None = None) -> None:
         """Forget the tokens of one lab, which has gone; or ``but`` those bound to this one."""
-        # Of a copy, and one by one: another thread may issue a token meanwhile.
-        for key, right in list(self._rights.items()):
-            if right.lab == lab and (but is None or right.bound_to not in ("", but)):
-                self._rights.pop(key, None)
+        with self._lock:
+            for key, right in list(self._rights.items()):
+                if right.lab == lab and (but is None or right.bound_to not in ("", but)):
+                    self._forget(key)
+
+    def labs_ended(self, bound_to: Iterable[str]) -> None:
+        """Forget the tokens that are bound to these labs, which have ended (`ServedLabs`)."""
+        ended = {*bound_to} - {""}
+        with self._lock:
+            for key, right in list(self._rights.items()):
+                if right.bound_to in ended:
+                    self._forget(key)
+
+    def _forget(self, key: str) -> None:
+        self._rights.pop(key, None)
+        if key in self._remembered:
+            del self._remembered[key]
+            self._sessions = {
+                cookie: said for cookie, said in self._sessions.items() if said[0] != key
+            }
 
     def right_of(self, token: str) -> Right | None:
         """Return what a token lets its holder do; None for one that was never given out."""
         # The digest is looked up: how long that takes tells nothing of the token.
-        return self._rights.get(_digest(token))
+        return self._use(_digest(token))
+
+    def _use(self, key: str) -> Right | None:
+        with self._lock:
+            right = self._rights.pop(key, None)
+            if right is not None:
+                self._rights[key] = right
+            return right
 
     def rights_of(self, tokens: Iterable[str]) -> frozenset[Right]:
         """Return the rights of those tokens that are good."""
@@ -115,10 +167,14 @@ class Keys:
     def remember(self, token: str) -> Session:
         """Return a new session for the right of a token; it ends with its token."""
         session = Session(secrets.token_urlsafe(_TOKEN_BYTES), secrets.token_urlsafe(_TOKEN_BYTES))
-        self._sessions = {
-            key: said for key, said in self._sessions.items() if said[0] in self._rights
-        }
-        self._sessions[_digest(session.cookie)] = _digest(token), _digest(session.proof)
+        key = _digest(token)
+        with self._lock:
+            if self._remembered[key] >= _MOST_SESSIONS:
+                oldest = next(cookie for cookie, said in self._sessions.items() if said[0] == key)
+                del self._sessions[oldest]
+                self._remembered[key] -= 1
+            self._sessions[_digest(session.cookie)] = key, _digest(session.proof)
+            self._remembered[key] += 1
         return session
 
     def known(self, cookies: Iterable[str]) -> frozenset[str]:
@@ -129,13 +185,22 @@ class Keys:
         """Return those cookies whose other half is there too."""
         halves = {_digest(proof) for proof in proofs}
         return frozenset(
-            one for one in self.known(cookies) if self._sessions[_digest(one)][1] in halves
+            one for one in self.known(cookies) if self._said(_digest(one))[1] in halves
         )
 
     def rights_of_cookies(self, cookies: Iterable[str]) -> frozenset[Right]:
         """Return the rights of the sessions whose cookies these are."""
-        tokens = [said[0] for one in cookies if (said := self._sessions.get(_digest(one)))]
-        return frozenset(right for token in tokens if (right := self._rights.get(token)))
+        tokens = [self._said(_digest(one))[0] for one in cookies]
+        return frozenset(right for token in tokens if (right := self._use(token)))
+
+    def _said(self, cookie: str) -> tuple[str, str]:
+        """Return the digests of the token and of the proof of a session, which is used now."""
+        with self._lock:
+            said = self._sessions.pop(cookie, None)
+            if said is None:
+                return "", ""
+            self._sessions[cookie] = said
+            return said
 
     def ticket(self, cookies: Iterable[str], now: float) -> str:
         """Return what lets a browser open one page within 30 s, for cookies that are `proven`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from weakref import WeakValueDictionary
@@ -47,9 +48,20 @@ class ServedLabs:
         self._added = count()
         self._attached: dict[str, Lab] = {}
         self._leaving: list[threading.Thread] = []
+        # The keys of labs that ran when somebody looked, and who is told of those that end.
+        self._seen: frozenset[str] = frozenset()
+        self._tell_ended: Callable[[frozenset[str]], object] = len
         # Held for moments: what an engine or a lab answers is waited for under the lab's own.
         self._lock = threading.Lock()
         self._opening: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+
+    def on_ended(self, tell: Callable[[frozenset[str]], object]) -> None:
+        """Call this with the keys of labs of other programs that have ended, once it is seen.
+
+        It is seen when the labs are listed, or any is opened.
+
+        """
+        self._tell_ended = tell
 
     def add(self, lab: Lab) -> str:
         """Show a lab of this process, started or not; one of the same name gives way.
@@ -129,8 +141,14 @@ class ServedLabs:
         if self._running is None:
             return []
         with self._lock:
-            attached = dict(self._attached)
+            attached, seen = dict(self._attached), self._seen
         records = self._running.labs()
+        # Of those that were seen before this look began: what has begun since is in a later one.
+        keys = frozenset(map(_key, records))
+        with self._lock:
+            self._seen = (self._seen - (seen - keys)) | keys
+        if seen - keys:
+            self._tell_ended(seen - keys)
         there = {record.id for record in records}
         for name, lab in attached.items():
             if lab.id not in there:

@@ -47,6 +47,7 @@ class Site:
         self._watches: WeakValueDictionary[str, PictureWatch] = WeakValueDictionary()
         self._views: dict[LabView, Callable[[], object]] = {}
         self._lock = threading.Lock()
+        labs.on_ended(keys.labs_ended)
 
     def threads_of(self, name: str) -> ThreadShare:
         """Return the threads that a lab may take: no other waits for its hosts."""

@@ -56,6 +56,7 @@ class LabView:
         sessions: Sessions | None = None,
         address: Callable[[str, Right | None], str] | None = None,
         key: str = "",
+        forget: Callable[[str], object] | None = None,
     ) -> None:
         self.lab = lab
         self.name = name
@@ -64,6 +65,7 @@ class LabView:
         self._threads = threads
         self._files = files
         self._address = address
+        self._forget_token = forget
         self._token = ""
         self._parent: LabView | None = None
         self._is_shown: Callable[[], bool] = lambda: True
@@ -214,7 +216,7 @@ class LabView:
     def address_for_programs(self, path: str) -> str:
         """Return the whole address of a file that is served, with a token that lets it look.
 
-        Programs such as curl(1) have no cookie of the page.
+        Programs such as curl(1) have no cookie of the page.  The token goes with the page.
 
         """
         if self._address is None:
@@ -225,6 +227,8 @@ class LabView:
         if not self._token:
             whole = self._address(path, Right(self.name, bound_to=self.key))
             self._token = whole.rpartition("?")[2]
+            if (forget := self._forget_token) is not None:
+                self.on_close(partial(forget, self._token.removeprefix("token=")))
             return whole
         return f"{self._address(path, None)}?{self._token}"
 

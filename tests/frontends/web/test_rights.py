@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from playground.frontends.web import rights
 from playground.frontends.web.rights import Keys, Right, allows, bound, cookie_name, cookies_of
 
 ALL, ONE, LOOK = Right(may_change=True), Right("a", may_change=True), Right("a")
@@ -55,12 +56,67 @@ def test_a_withdrawn_lab_has_no_tokens_left_and_others_keep_theirs() -> None:
 def test_a_lab_that_takes_the_name_of_another_does_not_take_its_tokens() -> None:
     keys = Keys()
     before, now = (keys.issue(Right("a", True, key)) for key in ("a-1", "a-2"))
-    rights = keys.rights_of([before, now])
-    assert allows(bound(rights, "a-2"), "a", change=True)
+    found = keys.rights_of([before, now])
+    assert allows(bound(found, "a-2"), "a", change=True)
     assert not allows(bound(keys.rights_of([before]), "a-2"), "a")
     assert allows(bound([ALL], "a-2"), "a")
     keys.withdraw("a", but="a-2")
     assert keys.right_of(before) is None and keys.right_of(now) is not None
+
+
+def test_tokens_of_a_lab_that_has_ended_are_forgotten_and_who_came_by_them() -> None:
+    keys = Keys()
+    gone, stays, everything = (
+        keys.issue(right) for right in (Right("a", True, "a-1"), Right("a", True, "a-2"), ALL)
+    )
+    session = keys.remember(gone)
+    keys.labs_ended(["a-1", ""])
+    assert [keys.right_of(token) is None for token in (gone, stays, everything)] == [
+        True, False, False,
+    ]  # fmt: skip
+    assert not keys.known([session.cookie])
+    assert (len(keys._rights), keys._sessions, dict(keys._remembered)) == (2, {}, {})
+
+
+def test_a_token_is_forgotten_alone() -> None:
+    keys = Keys()
+    gone, stays = keys.issue(LOOK), keys.issue(LOOK)
+    for _ in range(2):
+        keys.forget(gone)
+    assert (keys.right_of(gone), keys.right_of(stays)) == (None, LOOK)
+
+
+def test_who_shares_again_and_again_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rights, "_MOST_TOKENS", 3)
+    keys = Keys()
+    all_labs, used = keys.issue(ALL), keys.issue(LOOK)
+    for _ in range(10):
+        assert keys.right_of(used) == LOOK  # somebody looks by it now and again
+        keys.issue(LOOK)
+    assert len(keys._rights) == 4
+    assert (keys.right_of(all_labs), keys.right_of(used)) == (ALL, LOOK)
+
+
+def test_who_opens_an_address_again_and_again_fills_no_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rights, "_MOST_SESSIONS", 3)
+    keys = Keys()
+    token, other = keys.issue(LOOK), keys.issue(ALL)
+    used, elsewhere = keys.remember(token), keys.remember(other)
+    for _ in range(10):
+        assert keys.proven([used.cookie], [used.proof])
+        last = keys.remember(token)
+    assert len(keys._sessions) == 4
+    assert keys.proven([last.cookie, elsewhere.cookie], [last.proof, elsewhere.proof])
+
+
+def test_all_who_know_the_password_have_one_token_until_it_is_forgotten() -> None:
+    keys = Keys()
+    token = keys.log_in(ALL)
+    assert keys.log_in(ALL) == token and len(keys._rights) == 1
+    keys.forget(token)
+    assert keys.log_in(ALL) != token
 
 
 def test_cookies_of_two_servers_on_one_machine_do_not_meet() -> None:

@@ -95,6 +95,20 @@ def test_a_lab_that_has_ended_is_let_go_of(detached: list[str]) -> None:
     until(lambda: detached == ["id-first", "id-second"])
 
 
+def test_who_wants_to_know_is_told_of_labs_that_have_ended(detached: list[str]) -> None:
+    running: Any = Running("first", "second")
+    labs = ServedLabs(running)
+    ended: list[str] = []
+    labs.on_ended(ended.extend)
+    first, _ = (line.key for line in labs.lines())
+    assert ended == []
+    running.names[:] = ["second", "third"]
+    labs.open("second")
+    assert ended == [first]
+    labs.lines()
+    assert ended == [first]
+
+
 def test_a_lab_that_is_let_go_of_and_hangs_keeps_nobody_from_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

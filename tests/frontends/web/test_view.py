@@ -12,6 +12,7 @@ import pytest
 from playground import Host, Lab, Link, PlaygroundError, Switch
 from playground.errors import NotRunning
 from playground.frontends.web.files import FileShelf
+from playground.frontends.web.rights import Keys, Right
 from playground.frontends.web.view import LabView, repeated
 
 
@@ -113,3 +114,21 @@ def test_a_page_that_is_open_for_days_keeps_nothing_of_panels_that_were_closed(
         part.part().close()
         part.close()
     assert view._undo == []
+
+
+def test_a_token_for_programs_is_one_a_page_and_goes_with_it(threads: ThreadPoolExecutor) -> None:
+    keys = Keys()
+
+    def address(path: str, right: Right | None) -> str:
+        return f"http://here{path}" + (f"?token={keys.issue(right)}" if right else "")
+
+    lab = Lab(Host("h1"), name="seen")
+    view = LabView(
+        lab, "seen", False, threads, FileShelf(), address=address, key="k", forget=keys.forget
+    )
+    [token] = {
+        view.part().address_for_programs(path).partition("?token=")[2] for path in ("/a", "/b")
+    }
+    assert keys.right_of(token) == Right("seen", bound_to="k")
+    view.close()
+    assert keys.right_of(token) is None
