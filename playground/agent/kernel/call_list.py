@@ -19,7 +19,8 @@ import os
 import signal
 import struct
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from itertools import accumulate
+from typing import NamedTuple
 
 from playground.agent.kernel import call_code
 
@@ -228,6 +229,8 @@ class CallList:
         if pid < 0:
             number = ctypes.get_errno()
             raise OSError(number, f"making a process's namespaces: {os.strerror(number)}")
+        if self._is_done(memory, size):
+            return pid
         results = struct.unpack(f"{len(self) * _WORDS}q", memory.raw[:size])
         for position, result in enumerate(results[_WORDS - 1 :: _WORDS]):
             killed = result == _NOTHING_YET and position < len(self) - 1
@@ -238,16 +241,33 @@ class CallList:
                 raise OSError(number, f"{self._purposes[position]}: {reason}")
         return pid
 
+    def _is_done(self, memory: ctypes.Array[ctypes.c_char], size: int) -> bool:
+        """Whether a child has come to the last call, from which there is no coming back."""
+        if size < 2 * _ENTRY.size:
+            return False
+        *_, unless, before = _ENTRY.unpack_from(memory, size - 2 * _ENTRY.size)
+        *_, last = _ENTRY.unpack_from(memory, size - _ENTRY.size)
+        # The first that fails is the last that is made.
+        reached = before != _NOTHING_YET and (before >= 0 or -before == unless)
+        return bool(reached and last == _NOTHING_YET)
+
 
 def _word(value: Known, kept: list[object]) -> int:
     """Return a number, or where a text or texts are, which ``kept`` keeps."""
     if value is None or isinstance(value, int):
         return value or 0
     if isinstance(value, str | bytes):
-        buffer: ctypes.Array[Any] = ctypes.create_string_buffer(os.fsencode(value))
-    else:
-        texts = [_word(text, kept) for text in value]
-        buffer = (ctypes.c_void_p * (len(texts) + 1))(*texts)
+        return _address(os.fsencode(value), kept)
+    # All in one piece of memory: to make a piece takes longer than to fill it.
+    texts = [os.fsencode(text) + b"\0" for text in value]
+    start = _address(b"".join(texts), kept)
+    places = [*accumulate(map(len, texts), initial=start)][:-1]
+    return _address(struct.pack(f"{len(places) + 1}Q", *places, 0), kept)
+
+
+def _address(content: bytes, kept: list[object]) -> int:
+    """Return where memory with this content is, a zero byte behind it."""
+    buffer = ctypes.create_string_buffer(content)
     kept.append(buffer)
     return ctypes.addressof(buffer)
 

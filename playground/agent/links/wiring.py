@@ -28,13 +28,19 @@ def wire(bridges: Sequence[Request], veths: Sequence[Request]) -> None:
         try:
             for end in (end for veth in veths for end in (veth["a"], veth["b"])):
                 pid = end["pid"]
-                if pid not in sockets:
+                if pid not in namespaces:
                     namespaces[pid] = open_namespace(pid, "net")
                     opened.callback(os.close, namespaces[pid])
+            for veth in veths:
+                # Pairs are made from there; the other end needs no socket.
+                pid = veth["a"]["pid"]
+                if pid not in sockets:
                     setns(namespaces[pid], CLONE_NEWNET)
                     sockets[pid] = Netlink(None)
                     opened.callback(sockets[pid].close)
             setns(own, CLONE_NEWNET)
+            # What is made here from now on is a bridge or a port: at once with all of them.
+            disable_ipv6("default")
             _make(
                 sockets[None],
                 None,
@@ -99,17 +105,18 @@ def _turn_offloads_off(veths: Sequence[Request], namespaces: dict[int | None, in
 def _raise_bridges(netlink: Netlink, bridges: Sequence[Request], veths: Sequence[Request]) -> None:
     """Plug the ports into their bridges and set all of them up, silently."""
     messages = []
+    index: dict[str, int] = {}
     for row in bridges:
-        disable_ipv6(row["device"])
         messages.append(set_link(row["device"], up=True))
     for veth in veths:
         for end in (veth["a"], veth["b"]):
             if end["pid"] is not None:
                 continue
-            disable_ipv6(end["interface"])
             bridge = end.get("bridge")
             plain = bridge is not None and not end.get("vlans")
-            master = interface_index(bridge) if plain else None
+            if plain and bridge not in index:
+                index[bridge] = interface_index(bridge)
+            master = index[bridge] if plain else None
             messages.append(set_link(end["interface"], up=True, master=master))
     netlink.send(messages)
     for veth in veths:

@@ -23,17 +23,17 @@ from playground.agent.network.addresses import (
 from playground.agent.network.policy_routing import steer, steer_back
 from playground.agent.network.routes import RTM_DELROUTE, RTM_NEWROUTE, route
 from playground.agent.nodes.entering import enter_network
-from playground.agent.nodes.proc_views import with_fresh_views
+from playground.agent.nodes.proc_views import FreshViews
 from playground.agent.nodes.sysctls import quiet_ipv6, read_sysctl, same_setting, write_sysctl
 from playground.agent.protocol import Request
 
 
 def network(nodes: Sequence[Request]) -> None:
     own = Netlink(None)
-    with contextlib.ExitStack() as sockets:
+    with FreshViews() as views, contextlib.ExitStack() as sockets:
         sockets.callback(own.close)
         to_settle = [own]
-        for node in with_fresh_views(nodes):
+        for node in views.each(nodes):
             netlink = Netlink(node["pid"])
             sockets.callback(netlink.close)
             try:
@@ -47,19 +47,19 @@ def network(nodes: Sequence[Request]) -> None:
         # Only now, when both ends of every link are up.
         for netlink in to_settle:
             settle(netlink)
-    # Only now: the kernel, or a container's own start-up, may have changed
-    # them while interfaces came up.
-    for node in with_fresh_views(nodes):
-        if node.get("sysctls"):
-            enter_network(node["pid"])
-            for name, wanted in node["sysctls"].items():
-                found = read_sysctl(name)
-                if not same_setting(found, str(wanted)):
-                    raise OSError(
-                        errno.EIO,
-                        f"in the node of pid {node['pid']}: the sysctl {name} is {found!r} "
-                        f"after {wanted!r} was written",
-                    )
+        # Only now: the kernel, or a container's own start-up, may have changed
+        # them while interfaces came up.
+        for node in views.each(nodes):
+            if node.get("sysctls"):
+                enter_network(node["pid"])
+                for name, wanted in node["sysctls"].items():
+                    found = read_sysctl(name)
+                    if not same_setting(found, str(wanted)):
+                        raise OSError(
+                            errno.EIO,
+                            f"in the node of pid {node['pid']}: the sysctl {name} is {found!r} "
+                            f"after {wanted!r} was written",
+                        )
 
 
 def _configure(netlink: Netlink, node: Request) -> None:
@@ -102,8 +102,7 @@ def _configure(netlink: Netlink, node: Request) -> None:
             # The engine turns IPv6 off in a container without a network.
             write_sysctl(f"net/ipv6/conf/{name}/disable_ipv6", "0")
         addresses += [new_address(name, index[name], text) for text in interface["addresses"]]
-    netlink.send(addresses)
-    netlink.send([set_link(interface["name"], up=True) for interface in interfaces])
+    netlink.send([*addresses, *(set_link(item["name"], up=True) for item in interfaces)])
     _add_routes(netlink, node.get("routes_add", []), index)
     steer(netlink, node)
 

@@ -39,23 +39,38 @@ def settings_place() -> str:
     return f"{_place}/sys"
 
 
-def with_fresh_views(items: Sequence[T]) -> Iterator[T]:
-    """Yield items that each look into another network, with a fresh view for every few.
+class FreshViews:
+    """Views for items that each look into another network, a fresh one for every few.
 
-    Where there are few, or the kernel mounts none so (before Linux 5.8, or without the power to),
-    all have the usual view.
+    Where there are few items, or the kernel mounts no views (before Linux 5.8, or without the
+    power to), all have the usual one.  In a second turn an item has the view of the first, where
+    the kernel finds its files sooner.  Closed at the end of a ``with`` block.
 
     """
-    with contextlib.ExitStack() as undo:
-        for number, item in enumerate(items):
-            if number % _NETWORKS == 0 and len(items) > _NETWORKS:
-                undo.close()
-                with contextlib.suppress(OSError):
-                    view = _mounted()
-                    undo.callback(os.close, view)
-                    undo.callback(_use, _place)
-                    _use(f"/proc/self/fd/{view}")
-            yield item
+
+    def __init__(self) -> None:
+        self._views: dict[int, int] = {}
+
+    def __enter__(self) -> FreshViews:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        for view in self._views.values():
+            os.close(view)
+        self._views.clear()
+
+    def each(self, items: Sequence[T]) -> Iterator[T]:
+        """Yield the items in turn, the same ones each time; each is to be looked at meanwhile."""
+        with contextlib.ExitStack() as undo:
+            for number, item in enumerate(items):
+                if number % _NETWORKS == 0 and len(items) > _NETWORKS:
+                    undo.close()
+                    with contextlib.suppress(OSError):
+                        if number not in self._views:
+                            self._views[number] = _mounted()
+                        undo.callback(_use, _place)
+                        _use(f"/proc/self/fd/{self._views[number]}")
+                yield item
 
 
 def _use(place: str) -> None:
