@@ -142,10 +142,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def _in_turn(items: list[pytest.Item]) -> Callable[[pytest.Item], tuple[bool, ...]]:
-    """Return a key that puts first what takes long, so that both workers end at once.
+    """Return a key that puts first what takes long, so that all workers end at once.
 
     The second kernel comes first of all, then the swarm, whose tests one worker has to run, and
-    late what has to be alone: it would wait for those.
+    last what has to be alone: it would wait for those, and with it the other workers.  Of what
+    needs no engine, those of the whole package are the longest.
 
     """
     waiting = {workers.scope(item.nodeid) for item in items if item.get_closest_marker("alone")}
@@ -154,8 +155,9 @@ def _in_turn(items: list[pytest.Item]) -> Callable[[pytest.Item], tuple[bool, ..
         return (
             item.path.name != "test_second_kernel.py",
             workers.scope(item.nodeid) != "swarm",
-            engine_of(item) is None,
             workers.scope(item.nodeid) in waiting,
+            engine_of(item) is None,
+            item.path.parent != TESTS,
         )
 
     return key

@@ -297,11 +297,11 @@ TESTS = ["--engine", "both", "--if-possible", "--for-tests", ".venv/bin/python",
         ),
         (["bench", "--runs", "3"], ["--engine", "both", *BENCH, "--runs", "3"]),
         (["bench", "--mininet"], ["--engine", "both", "--mininet", *BENCH]),
-        (["test"], [*TESTS, "--numprocesses", "2"]),
+        (["test"], [*TESTS, "--numprocesses", "4"]),
         (["test", "tests/lab", "-x"], [*TESTS, "tests/lab", "-x"]),
         (
             ["test", "--coverage"],
-            [*TESTS, "--cov", "--cov-report=term:skip-covered", "--numprocesses", "2"],
+            [*TESTS, "--cov", "--cov-report=term:skip-covered", "--numprocesses", "4"],
         ),
     ],
     ids=" ".join,
@@ -326,7 +326,7 @@ def test_what_fails_beside_others_runs_again_alone(clone, first, again, code):
     (clone / "scripts" / "setup").write_text(f'#!/bin/sh\necho "$@"\n{case}')
     done = subprocess.run([clone / "scripts" / "test"], capture_output=True, text=True, timeout=20)
     assert done.returncode == code
-    assert done.stdout.count("--numprocesses 2\n") == 1
+    assert done.stdout.count("--numprocesses 4\n") == 1
     assert done.stdout.count("--last-failed ") == (first == 1)
 
 

@@ -1,4 +1,4 @@
-"""Two workers share the tests of one run, and each marks labs of its own."""
+"""Workers share the tests of one run, and each marks labs of its own."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from tests import machine, workers
         ("a/test_b.py::test_b[swarm-imap]", "swarm"),
         ("a/test_swarm_b.py::test_b", "swarm"),
         ("a/test_b.py::test_docker_b[a docker of one's own]", "a/test_b.py"),
+        ("tests/test_how_to.py::test_a[b]", "tests/test_how_to.py::test_a[b]"),
     ],
 )
 def test_tests_of_a_file_on_one_engine_stay_together(test: str, group: str) -> None:

@@ -1,8 +1,8 @@
-"""The two workers (pytest-xdist) that share the tests of one run, as scripts/test starts them.
+"""The workers (pytest-xdist) that share the tests of one run, as scripts/test starts them.
 
 A worker takes a file's tests on one engine together, as they share labs.  A test that is
-marked `alone` has the machine: it begins when the other worker's test has ended, and that
-worker's next one waits for it.
+marked `alone` has the machine: it begins when the other workers' tests have ended, and their
+next ones wait for it.
 
 """
 
@@ -22,6 +22,10 @@ from playground.engines.choice import NAMES
 _GATE, _ROOM = Path(__file__), Path(__file__).with_name("__init__.py")
 
 
+# Long files whose tests share nothing: any worker takes the next one.
+_APART = {"tests/test_how_to.py"}
+
+
 def scope(nodeid: str) -> str:
     """Name the group of tests that a test belongs to.
 
@@ -30,6 +34,8 @@ def scope(nodeid: str) -> str:
 
     """
     file, _, test = nodeid.partition("::")
+    if file in _APART:
+        return nodeid
     parameters = re.split(r"[\[\]-]", test)[1:]
     if "swarm" in parameters or "swarm" in file:
         return "swarm"  # whose three engines are made once
