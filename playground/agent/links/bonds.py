@@ -12,6 +12,7 @@ from playground.agent.links.interfaces import (
     IFLA_IFNAME,
     IFLA_INFO_DATA,
     IFLA_INFO_KIND,
+    IFLA_INFO_SLAVE_DATA,
     IFLA_LINKINFO,
     IFLA_MASTER,
     IFLA_MTU,
@@ -41,7 +42,6 @@ from playground.agent.nodes.sysctls import disable_ipv6
 from playground.agent.protocol import Request
 
 # linux/if_link.h
-IFLA_INFO_SLAVE_DATA = 5
 IFLA_BOND_MODE = 1
 IFLA_BOND_ACTIVE_SLAVE = 2
 IFLA_BOND_MIIMON = 3

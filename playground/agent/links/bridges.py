@@ -31,6 +31,7 @@ from playground.agent.links.interfaces import (
     IFLA_IFNAME,
     IFLA_INFO_DATA,
     IFLA_INFO_KIND,
+    IFLA_INFO_SLAVE_DATA,
     IFLA_LINKINFO,
     IFLA_MASTER,
     RTM_GETLINK,
@@ -57,7 +58,6 @@ from playground.agent.protocol import Request
 
 # linux/rtnetlink.h, linux/if_link.h
 RTM_GETNEIGH = 30
-IFLA_INFO_SLAVE_DATA = 5
 IFLA_BR_FORWARD_DELAY = 1
 IFLA_BR_HELLO_TIME = 2
 IFLA_BR_MAX_AGE = 3

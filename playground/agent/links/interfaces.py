@@ -46,6 +46,7 @@ IFLA_EXT_MASK = 29
 IFLA_CARRIER = 33
 IFLA_INFO_KIND = 1
 IFLA_INFO_DATA = 2
+IFLA_INFO_SLAVE_DATA = 5
 VETH_INFO_PEER = 1
 IF_OPER_UP = 6  # linux/if.h
 # linux/rtnetlink.h: answers without counters, which take the kernel as long as all the rest.

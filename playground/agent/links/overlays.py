@@ -34,12 +34,16 @@ from playground.agent.links.netlink import (
     attribute,
     text_attribute,
 )
-from playground.agent.links.tunnels import IFLA_VXLAN_ID, IFLA_VXLAN_LOCAL, IFLA_VXLAN_PORT
+from playground.agent.links.tunnels import (
+    IFLA_VXLAN_ID,
+    IFLA_VXLAN_LEARNING,
+    IFLA_VXLAN_LOCAL,
+    IFLA_VXLAN_PORT,
+)
 from playground.agent.nodes.sysctls import disable_ipv6
 from playground.agent.protocol import Request
 
 # linux/if_link.h
-IFLA_VXLAN_LEARNING = 7
 IFLA_BRPORT_LEARNING = 8
 
 

@@ -43,17 +43,19 @@ from playground.agent.links.netlink import (
     attribute,
     text_attribute,
 )
+from playground.agent.links.tunnels import (
+    IFLA_VXLAN_GROUP,
+    IFLA_VXLAN_ID,
+    IFLA_VXLAN_LEARNING,
+    IFLA_VXLAN_LOCAL,
+    IFLA_VXLAN_PORT,
+    IFLA_VXLAN_TTL,
+)
 from playground.agent.nodes.sysctls import disable_ipv6
 from playground.agent.protocol import Request
 
 # linux/if_link.h
-IFLA_VXLAN_ID = 1
-IFLA_VXLAN_GROUP = 2
-IFLA_VXLAN_LOCAL = 4
-IFLA_VXLAN_TTL = 5
-IFLA_VXLAN_LEARNING = 7
 IFLA_VXLAN_PORT_RANGE = 10
-IFLA_VXLAN_PORT = 15
 
 _TTL = 64
 

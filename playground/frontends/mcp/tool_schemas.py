@@ -23,6 +23,7 @@ from playground.lab.declarations.signatures import (
     OBJECT,
     STRING,
     Argument,
+    is_of,
 )
 from playground.model.arguments import shown
 
@@ -33,15 +34,6 @@ MOST_DESCRIPTION = 1_500
 # A node is named where Python has the object itself.
 _NODES = re.compile(r"\b(Host|Router|Switch|Node|Machine)\b")
 
-_PYTHONS: Mapping[str, tuple[type, ...]] = {
-    NULL: (type(None),),
-    BOOLEAN: (bool,),
-    INTEGER: (int,),
-    NUMBER: (int, float),
-    STRING: (str,),
-    ARRAY: (list,),
-    OBJECT: (dict,),
-}
 _WORDS = {
     NULL: "null",
     BOOLEAN: "true or false",
@@ -107,13 +99,9 @@ def check_arguments(tool: str, schema: Schema, given: Mapping[str, Any]) -> None
             raise BadArgument(
                 f"{tool}: {name} is one of {', '.join(map(str, choices))}, and not {shown(value)}"
             )
-        if types and not any(_is(value, word) for word in types):
+        if types and not any(is_of(value, word) for word in types):
             words = " or ".join(_WORDS[word] for word in types if word != NULL)
             raise BadArgument(f"{tool}: {name} is {words}, and not {shown(value)}")
-
-
-def _is(value: Any, word: str) -> bool:
-    return isinstance(value, _PYTHONS[word]) and isinstance(value, bool) == (word == BOOLEAN)
 
 
 def _parameters(function: Callable[..., Any], hidden: Collection[str]) -> list[inspect.Parameter]:

@@ -25,6 +25,27 @@ from playground.model.links.tunnel import Tunnel
 NULL, BOOLEAN, INTEGER, NUMBER, STRING = "null", "boolean", "integer", "number", "string"
 ARRAY, OBJECT = "array", "object"
 
+_PYTHONS: Mapping[str, tuple[type, ...]] = {
+    NULL: (type(None),),
+    BOOLEAN: (bool,),
+    INTEGER: (int,),
+    NUMBER: (int, float),
+    STRING: (str,),
+    ARRAY: (list,),
+    OBJECT: (dict,),
+}
+
+
+def is_of(value: Any, kind: str) -> bool:
+    """Whether a value that JSON or YAML gave is of a type of JSON; True is no number.
+
+    >>> is_of(1, NUMBER), is_of(True, INTEGER), is_of(True, BOOLEAN)
+    (True, False, True)
+
+    """
+    return isinstance(value, _PYTHONS[kind]) and isinstance(value, bool) == (kind == BOOLEAN)
+
+
 _ONE_OR_MORE = (NULL, STRING, ARRAY, OBJECT)
 _POLICY = (STRING, ARRAY, OBJECT)
 # What a file may write for a value of each type of an annotation.

@@ -32,6 +32,7 @@ from playground.lab.declarations.signatures import (
     STRING,
     Argument,
     constructor_arguments,
+    is_of,
     method_arguments,
 )
 from playground.lab.declarations.told import METHODS
@@ -61,15 +62,6 @@ SETTINGS: Mapping[str, Argument] = {
 }
 _KEYS = (FORMAT_KEY, *SETTINGS, "nodes", "links")
 
-_KINDS_OF: Mapping[str, tuple[type, ...]] = {
-    NULL: (type(None),),
-    BOOLEAN: (bool,),
-    INTEGER: (int,),
-    NUMBER: (int, float),
-    STRING: (str,),
-    ARRAY: (list,),
-    OBJECT: (dict,),
-}
 _WORDS = {
     NULL: "nothing",
     BOOLEAN: "true or false",
@@ -277,13 +269,10 @@ class _Understanding:
         types = argument.types
         if not types:
             return
-        if not any(
-            isinstance(value, _KINDS_OF[word]) and isinstance(value, bool) == (word == BOOLEAN)
-            for word in types
-        ):
+        if not any(is_of(value, word) for word in types):
             words = " or ".join(_WORDS[word] for word in types if word != NULL)
             raise self.document.refuse(way, f"{argument.name}: {shown(value)} is not {words}")
 
     def _be(self, way: Way, value: Any, kind: str, words: str) -> None:
-        if not isinstance(value, _KINDS_OF[kind]):
+        if not is_of(value, kind):
             raise self.document.refuse(way, f"{shown(value)} is in the place of {words}")

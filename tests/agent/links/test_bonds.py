@@ -12,6 +12,7 @@ from playground.agent.links import bonds
 from playground.agent.links.interfaces import (
     IFLA_IFNAME,
     IFLA_INFO_DATA,
+    IFLA_INFO_SLAVE_DATA,
     IFLA_LINKINFO,
     IFLA_MASTER,
 )
@@ -63,7 +64,7 @@ def member(
     return {
         IFLA_IFNAME: name.encode() + b"\0",
         IFLA_MASTER: struct.pack("I", 9),
-        IFLA_LINKINFO: attribute(bonds.IFLA_INFO_SLAVE_DATA, data),
+        IFLA_LINKINFO: attribute(IFLA_INFO_SLAVE_DATA, data),
     }
 
 
