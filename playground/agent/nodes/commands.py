@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable, Sequence
 
 from playground.agent.kernel.control_groups import join_cgroups
-from playground.agent.kernel.execvpe import change_directory, execute, heed_signals
+from playground.agent.kernel.execvpe import change_directory, execute, heed_signals, spawn
 from playground.agent.kernel.ids import ROOT_ALONE, become_group, give_to, has_all_ids
 from playground.agent.kernel.resource_limits import set_limits
 from playground.agent.kernel.seccomp import confine
@@ -52,7 +52,7 @@ class Command:
         cwd: str | None = None,
         user: str | None = None,
         tty: Sequence[int] | None = None,
-        prepare: Callable[[], str | None] | None = None,
+        prepare: Callable[[], Sequence[str]] | None = None,
         own_stdio: bool = False,
     ) -> None:
         if not argv or not all(isinstance(word, str) for word in argv):
@@ -64,8 +64,8 @@ class Command:
         self.cwd = cwd
         self.user = user
         self.tty = tty
-        # Called inside the node before the command is run; returns the last word
-        # of the command, or None if nothing is to be run after all.
+        # Called inside the node before anything is run there; returns the ends of the last
+        # word, for each of which the command is run in a session of its own.
         self.prepare = prepare
         # Whether its pipes are to be its user's: /dev/stdout is opened anew by name then,
         # as programs do that log there.
@@ -148,11 +148,7 @@ def _become(
             dup_stdio(open_terminal(command.tty, uid, channel))
         if command.cwd is not None:
             change_directory(command.cwd)
-        if command.prepare is not None:
-            word = command.prepare()
-            if word is None:
-                os._exit(0)
-            command.argv[-1] += word
+        ends = None if command.prepare is None else command.prepare()
         if command.own_stdio:
             with contextlib.suppress(OSError):
                 for fd in (1, 2):
@@ -160,7 +156,13 @@ def _become(
         _drop_privileges(node, uid, gid, groups)
         heed_signals()
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        execute(command.argv, environ)
+        if ends is None:
+            execute(command.argv, environ)
+        else:
+            *words, last = command.argv
+            for end in ends:
+                spawn([*words, last + end], environ)
+            os._exit(0)
     except BaseException as error:
         with contextlib.suppress(OSError):
             channel.sendall(json.dumps(describe(error, with_traceback=False)).encode())

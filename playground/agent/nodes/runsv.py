@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from playground.agent.nodes.regular_files import open_regular
 
 
-def boot_program(programs: Sequence[str]) -> Callable[[], str | None]:
-    """Return what forks, inside a node, into one supervisor for each program."""
+def boot_program(programs: Sequence[str]) -> Callable[[], list[str]]:
+    """Return what finds, inside a node, the programs that have no supervisor yet."""
 
-    def prepare() -> str | None:
+    def prepare() -> list[str]:
         os.makedirs("/run/service", 0o755, exist_ok=True)
         os.makedirs("/run/playground", 0o755, exist_ok=True)
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
@@ -37,10 +37,7 @@ def boot_program(programs: Sequence[str]) -> Callable[[], str | None]:
         for program in programs:
             with contextlib.suppress(FileExistsError):
                 os.symlink(f"/etc/sv/{program}", f"/run/service/{program}")
-            if not _supervised(program) and os.fork() == 0:
-                os.setsid()
-                return program
-        return None
+        return [program for program in programs if not _supervised(program)]
 
     return prepare
 

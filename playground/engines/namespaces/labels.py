@@ -153,7 +153,8 @@ def find_labs() -> list[LabRecord]:
 
 
 def _labels(environ: bytes) -> dict[str, str]:
-    entries = environ.decode("utf-8", "surrogateescape").split("\0")
+    # Behind a keeper's are thousands of empty ones, the room for a longer environment.
+    entries = environ.rstrip(b"\0").decode("utf-8", "surrogateescape").split("\0")
     return dict(
         entry.split("=", 1) for entry in entries if entry.startswith("playground.") and "=" in entry
     )

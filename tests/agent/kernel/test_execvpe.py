@@ -16,6 +16,7 @@ from playground.agent.kernel.execvpe import (
     explain_exec,
     heed_signals,
     places,
+    spawn,
 )
 from tests.support_agent import apart
 
@@ -96,3 +97,22 @@ def test_signals_that_python_ignores_are_heeded_again() -> None:
         return signal.getsignal(signal.SIGPIPE) == signal.SIG_DFL
 
     assert apart(look)
+
+
+def _spawned(folder: str) -> tuple[int, int]:
+    # One that may not be run does not hide what stands further on.
+    environ = {"PATH": f"{folder}:/usr/bin:/bin"}
+    spawn(["sh", "-c", "exit $((7 + ($(ps -o sid= -p $$) == $$)))"], environ)
+    spawn(["tool"], {"PATH": folder})
+    statuses = [os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(2)]
+    return max(statuses), min(statuses)
+
+
+def test_a_command_is_spawned_in_a_session_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "sh").write_text("no program")
+    tool = tmp_path / "tool"
+    tool.write_text("exit 3")  # a script that names no interpreter
+    tool.chmod(0o755)
+    assert apart(_spawned, str(tmp_path)) == (8, 3)
+    with pytest.raises(FileNotFoundError, match="no program 'nosuch' on the node"):
+        spawn(["nosuch"], {"PATH": str(tmp_path)})

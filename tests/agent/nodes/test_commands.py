@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,11 +40,11 @@ def _of_shell(pid: int, script: str) -> tuple[Any, int]:
 
 
 def _nothing_after_all(pid: int) -> tuple[Any, int]:
-    return _started(pid, ["/no/such"], prepare=lambda: None)
+    return _started(pid, ["/no/such"], prepare=list)
 
 
-def _with_last_word(pid: int) -> tuple[Any, int]:
-    return _started(pid, ["sh", "-c", "exit "], prepare=lambda: "6")
+def _with_last_words(pid: int, folder: str) -> tuple[Any, int]:
+    return _started(pid, ["mkdir", folder], prepare=lambda: ["one", "two"])
 
 
 @needs_root
@@ -60,8 +62,13 @@ def test_the_channel_says_why_a_command_does_not_run(pair: tuple[Namespaces, Nam
 
 
 @needs_root
-def test_what_prepares_a_command_decides_on_its_last_word(
-    pair: tuple[Namespaces, Namespaces],
+def test_what_prepares_a_command_decides_how_often_it_runs(
+    pair: tuple[Namespaces, Namespaces], tmp_path: Path
 ) -> None:
     assert apart(_nothing_after_all, pair[0].pid) == (None, 0)
-    assert apart(_with_last_word, pair[0].pid) == (None, 6)
+    assert apart(_with_last_words, pair[0].pid, f"{tmp_path}/") == (None, 0)
+    # The channel ends when they run, and not when they have ended.
+    deadline = time.monotonic() + 30
+    while sorted(os.listdir(tmp_path)) != ["one", "two"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
