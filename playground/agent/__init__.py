@@ -258,6 +258,8 @@ accounts(nodes: [{"pid", "users": [{"name", "password_hash": text or null, "uid"
     In a strange image that is done as far as it has the files, and room for them.
 furnish(nodes: [{"pid", "users": as for accounts, "files": as for files}], contents) -> null
     Both in one request, a node's accounts before its files.
+share_files(files: [{"path", "content"}]) -> null
+    Put what all nodes of a lab of bare namespaces have alike where they see it.
 hash_passwords(passwords: [text]) -> [text]
     SHA-512 hashes, as crypt(5) writes them.
 hostname(nodes: [{"pid", "hostname"}]) -> null ; hostname_of(pid) -> text

@@ -43,7 +43,13 @@ from playground.agent.network.route_lookup import look_up_routes
 from playground.agent.network.routes import routes
 from playground.agent.nodes.accounts import accounts, furnish, hash_passwords
 from playground.agent.nodes.descriptors import many_files
-from playground.agent.nodes.files import changed_programs, file_kind, files, read_file
+from playground.agent.nodes.files import (
+    changed_programs,
+    file_kind,
+    files,
+    read_file,
+    share_files,
+)
 from playground.agent.nodes.hostnames import hostname, hostname_of
 from playground.agent.nodes.open_sysctls import open_sysctls
 from playground.agent.nodes.processes import processes
@@ -153,6 +159,7 @@ WORK: dict[str, Callable[..., Any]] = {
     "processes": processes,
     "files": files,
     "furnish": furnish,
+    "share_files": share_files,
     "read_file": read_file,
     "read_only": read_only,
     "volumes": volumes,

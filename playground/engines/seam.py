@@ -212,6 +212,9 @@ class Engine(Protocol):
     # anything is wired, and with all of /proc/sys read-only.
     nodes_are_plain: bool
 
+    # Whether its nodes see what the agent's `share_files` has put down.
+    has_common_files: bool
+
     @property
     def url(self) -> str | None: ...
 

@@ -528,6 +528,8 @@ def furnish(
 
     """
 
+    _share(agent, wanted, present)
+
     def furnish_some(names: Sequence[str]) -> None:
         nodes = []
         contents: dict[bytes, int] = {}
@@ -635,7 +637,24 @@ def _changed(
     name: str, wanted: Mapping[str, NodeProvision], present: Mapping[str, NodeProvision]
 ) -> list[File]:
     there = set(_files(present.get(name)))
-    return [file for file in wanted[name].files if file not in there]
+    return [file for file in wanted[name].files if file not in there and not file.common]
+
+
+def _share(
+    agent: Client, wanted: Mapping[str, NodeProvision], present: Mapping[str, NodeProvision]
+) -> None:
+    """Put down what all nodes have in common, where it is new."""
+    new, old = (
+        {file.path: file.content for node in nodes.values() for file in node.files if file.common}
+        for nodes in (wanted, present)
+    )
+    changed = {path: content for path, content in new.items() if old.get(path) != content}
+    if changed:
+        files = [
+            {"path": path, "content": base64.b64encode(content).decode()}
+            for path, content in changed.items()
+        ]
+        agent.call("share_files", files=files)
 
 
 def _contents(

@@ -117,17 +117,19 @@ class NodeProvision(NamedTuple):
 
 
 def provision(
-    plan: Plan, credentials: Credentials, copies_volumes: bool = False
+    plan: Plan, credentials: Credentials, copies_volumes: bool = False, shares_files: bool = False
 ) -> dict[str, NodeProvision]:
     """Return what each node of a plan gets, by the node's full name.
 
     With ``copies_volumes`` what is in volumes is written, for the engine cannot show them.
+    With ``shares_files`` hosts see the known keys where the lab keeps them.
 
     Raises `TopologyError` where a service's settings do not fit the lab: a
     mailbox of somebody who is no user, files that cannot be read.
 
     """
-    known_hosts = _known_hosts(plan, credentials)
+    keys = _known_hosts(plan, credentials)
+    known_hosts = File(f"{_PLACE}/ssh_known_hosts", keys, common=shares_files)
     users = _users(credentials)
     mail = _mail_domains(plan)
     # Files that many nodes have are made once: all of them share the same object.
@@ -242,7 +244,7 @@ def _trust(plan: Plan, credentials: Credentials) -> tuple[File, ...]:
 
 
 def _secure_shell(
-    node: NodePlan, credentials: Credentials, known_hosts: bytes, users: Iterable[Account]
+    node: NodePlan, credentials: Credentials, known_hosts: File, users: Iterable[Account]
 ) -> tuple[File, ...]:
     private, public = credentials.host_key(node.name)
     allowed = f"{credentials.ssh_public_key}\n".encode()
@@ -250,7 +252,7 @@ def _secure_shell(
     return (
         File(f"{_PLACE}/ssh_host_ed25519_key", private.encode(), 0o600),
         File(f"{_PLACE}/ssh_host_ed25519_key.pub", f"{public}\n".encode()),
-        File(f"{_PLACE}/ssh_known_hosts", known_hosts),
+        known_hosts,
         File(f"{_PLACE}/authorized_keys", allowed),
         # ssh takes no key that others may read, so each has their own.
         *(File(f"{_PLACE}/keys/{user.name}", key, 0o600, user.uid, user.uid) for user in users),

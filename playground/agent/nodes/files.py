@@ -21,6 +21,31 @@ from playground.agent.nodes.regular_files import (
 from playground.agent.nodes.users import find_account, find_group
 from playground.agent.protocol import Request
 
+# Where a lab of bare namespaces keeps what all its nodes see alike, and cannot change; and under
+# which paths they have it: links into this folder.
+COMMON = "/run/playground/common"
+COMMON_FILES = ("/run/playground/ssh_known_hosts",)
+
+
+def share_files(files: Sequence[Request]) -> None:
+    """Put files, each whole and at once, where all nodes of the lab see them."""
+    for entry in files:
+        path = entry["path"]
+        if path not in COMMON_FILES:
+            raise ValueError(f"{path} is no file that nodes have in common")
+        place = f"{COMMON}/{os.path.basename(path)}"
+        # A file of its own each time: see `engines.namespaces.filesystems.common_files`.
+        new = f"{place}.{os.getpid()}"
+        with contextlib.suppress(FileNotFoundError):  # of one that was killed meanwhile
+            os.unlink(new)
+        fd = os.open(new, NEW_FILE, 0o644)
+        try:
+            write_all(fd, base64.b64decode(entry["content"]))
+            os.fchmod(fd, 0o644)
+        finally:
+            os.close(fd)
+        os.replace(new, place)
+
 
 def files(nodes: Sequence[Request], contents: Sequence[str] = ()) -> None:
     for node, decoded in with_contents(nodes, contents):

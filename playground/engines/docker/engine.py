@@ -56,6 +56,7 @@ class DockerEngine:
     """
 
     nodes_are_plain = False
+    has_common_files = False
 
     def __init__(self, url: str | None = None) -> None:
         self.server = Server(url)

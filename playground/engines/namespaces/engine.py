@@ -90,6 +90,7 @@ class NamespacesEngine:
     """
 
     nodes_are_plain = False
+    has_common_files = True
 
     def __init__(self, plain_root: str = "machine") -> None:
         if plain_root not in ("machine", "image"):

@@ -47,6 +47,7 @@ from playground.agent.nodes import descriptors
 from playground.agent.nodes.users import find_account
 from playground.engines import pause
 from playground.engines.namespaces import host_register, user_namespaces
+from playground.engines.namespaces.filesystems import common_files
 from playground.engines.namespaces.filesystems.device_files import make_lab_devices
 from playground.engines.namespaces.filesystems.hidden_files import not_for_hosts, thermal_folders
 from playground.engines.namespaces.filesystems.host_root import (
@@ -97,6 +98,7 @@ def prepare_lab() -> None:
     mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
     os.makedirs(PLACE)
     host_register.make()
+    common_files.make()
     if not in_user_namespace():
         make_lab_devices()
 

@@ -80,6 +80,7 @@ class SwarmEngine:
 
     # A service cannot be without a network, nor be told which paths may be written.
     nodes_are_plain = True
+    has_common_files = False
 
     def __init__(self, url: str | None = None) -> None:
         self.server = Server(url)

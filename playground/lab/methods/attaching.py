@@ -55,7 +55,9 @@ def attach(declare: Callable[..., L], name: str, *, engine: Engine | str | None,
         hash_passwords(state, client)
         state.plan = saved.plan
         state.pids = found.pids(record.id)
-        state.provisions = provision(saved.plan, saved.credentials)
+        state.provisions = provision(
+            saved.plan, saved.credentials, shares_files=found.has_common_files
+        )
         attach_nodes(lab, saved.plan, state.pids)
         state.own_engine = engine is None or isinstance(engine, str)
         lasting = ExitStack()

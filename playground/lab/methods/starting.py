@@ -243,7 +243,10 @@ def _bring_up(
     state = lab._state
     client, plan, change = state.agent(), step.after, step.change
     old_plan, old_provisions, old_pids = state.plan, state.provisions, state.pids
-    provisions = provision(plan, state.credentials, not state.engine.has_our_files)
+    engine = state.engine
+    provisions = provision(
+        plan, state.credentials, not engine.has_our_files, engine.has_common_files
+    )
     plumbing = apply.Plumbing(plan, pids)
     before = apply.Plumbing(old_plan or plan, old_pids)
     if not state.keep:

@@ -86,6 +86,7 @@ class File(NamedTuple):
     ``live`` returns a command that tells them: it is given the old content, b"" where the file
     was not there, and the new.
     One that is ``optional`` is left out where a host has no place for it.
+    One that is ``common`` is the same for all hosts, who see it where the lab keeps it.
 
     """
 
@@ -98,6 +99,7 @@ class File(NamedTuple):
     programs: tuple[str, ...] = ()
     live: Callable[[bytes, bytes], list[str] | None] | None = None
     optional: bool = False
+    common: bool = False
 
 
 class Port(NamedTuple):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from playground.agent.nodes.files import share_files
 from playground.errors import AgentError
 from playground.operations.connection.client import Client
 from tests.support_agent import Namespaces, content, needs_root, run
@@ -188,3 +189,8 @@ def test_programs_that_are_not_the_agents_are_told(
     run(agent, h1.pid, "echo mine > /run/mine")
     assert agent.call("changed_programs", pid=h1.pid, names=names)["/run/mine"] == "added"
     assert "cat" not in agent.call("changed_programs", pid=h1.pid, names=names)
+
+
+def test_only_what_nodes_have_in_common_is_put_before_all() -> None:
+    with pytest.raises(ValueError, match="/etc/passwd is no file that nodes have in common"):
+        share_files([{"path": "/etc/passwd", "content": ""}])

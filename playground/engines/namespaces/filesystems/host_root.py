@@ -26,6 +26,7 @@ from playground.engines.namespaces.filesystems import (
     stranger_layer,
     volumes,
 )
+from playground.engines.namespaces.filesystems.common_files import list_common
 from playground.engines.namespaces.filesystems.device_files import list_devices
 from playground.engines.namespaces.filesystems.disk_limits import (
     Sizes,
@@ -169,6 +170,7 @@ def _list_parts(calls: CallList, request: dict[str, Any], sizes: Sizes) -> None:
         # Each host has a file of its own: who changes it, as root of a host may, changes no other.
         path, content = pause.PAUSE.lstrip("/"), pause.program(os.uname().machine)
         calls.write(path, content, os.O_CREAT | os.O_EXCL)
+    list_common(calls)
     calls.mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     calls.mount("sysfs", "sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
     list_devices(calls, sizes, request["devices"])
