@@ -668,7 +668,11 @@ def open_page(lab_name: str | None, host: str, port: str | None) -> None:
 @click.option("--port", type=click.IntRange(0, 65535), help="Where it listens; by default 8810.")
 @click.option("--host", help="An address for others to reach it; by default only this machine.")
 @click.option("--password", is_flag=True, help="Ask for a password, which others have to know.")
-@click.option("--certificate", type=click.Path(path_type=Path), help="Serve by TLS: its PEM file.")
+@click.option(
+    "--certificate",
+    type=click.Path(path_type=Path),
+    help="Its PEM file, for TLS.",
+)
 @click.option("--key", type=click.Path(path_type=Path), help="The certificate's key, a PEM file.")
 def web(
     lab: str | None,

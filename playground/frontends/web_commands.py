@@ -6,6 +6,7 @@ import importlib.util
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -31,12 +32,17 @@ def serve(
     """Serve the page of one lab, or of all, until Ctrl-C; ``say`` its addresses."""
     check_installed()
     from playground.engines.choice import RunningLabs
+    from playground.frontends.web.own_certificate import own_certificate
     from playground.frontends.web.rights import Right
     from playground.frontends.web.server import Listening, WebServer
 
     where = Listening(
         host or "127.0.0.1", DEFAULT_PORT if port is None else port, password, certificate, key
     )
+    own = None
+    if password is not None and certificate is None and not where.is_loopback:
+        own = own_certificate(where.host)
+        where = replace(where, certificate=own.file, key=own.file)
     server = WebServer(where, RunningLabs())
     try:
         which = ""
@@ -48,10 +54,10 @@ def serve(
         say(f"to work with: {server.address(path, Right(lab_name, True, which))}")
         path = path.replace("/lab/", "/look/")
         say(f"to look only: {server.address(path, Right(lab_name, bound_to=which))}")
-        if not where.is_loopback and certificate is None:
+        if own is not None:
             say(
-                "what passes can be read by whoever is on the way, the password too: only in a "
-                "network that you trust; else add --certificate FILE and --key FILE"
+                "its certificate is this machine's own: a browser asks once whether to trust it; "
+                f"let others compare its SHA-256 fingerprint first: {own.fingerprint}"
             )
         say("whoever has the first address is root on the lab's machines; press Ctrl-C to end")
         while True:

@@ -43,7 +43,8 @@ class Listening:
     """Where a server listens, and what it asks for.
 
     ``host`` is an address of this machine; ``port`` 0 takes any that is free.  One that is not of
-    the loopback needs a ``password``, or a ``certificate`` (PEM) with its ``key``.
+    the loopback needs a ``certificate`` (PEM) with its ``key``: nothing of a page passes a network
+    that can be read on the way, its token and password least of all.
 
     """
 
@@ -67,6 +68,11 @@ class Listening:
                 f"at {self.host} others can reach this page, and whoever holds it is root on the "
                 "lab's machines: add --password, or --certificate FILE and --key FILE; or leave "
                 "--host out and let others come by SSH"
+            )
+        if not self.is_loopback and self.certificate is None:
+            raise BadArgument(
+                f"at {self.host} others could read on the way what passes, the password too: a "
+                "certificate is needed; `playground web` makes one where none is given"
             )
 
     @property

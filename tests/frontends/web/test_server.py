@@ -85,6 +85,7 @@ def test_a_closed_page_leads_nowhere_and_the_lab_goes_on(lab: Lab) -> None:
     [
         (Listening("0.0.0.0"), "add --password"),
         (Listening("::", password="short"), "fewer than 8"),
+        (Listening("::", password="long enough"), "could read on the way"),
         (Listening(certificate=Path("c.pem")), "come together"),
     ],
 )
