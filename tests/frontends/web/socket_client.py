@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import httpx
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 from playground.frontends.web.gate import PROOF
 
@@ -49,15 +49,15 @@ class Socket:
         data: dict[str, Any] = json.loads(text.replace("&amp;", "&"))
         return data
 
-    async def send_all(self, events: list[dict[str, Any]], wait_s: float = 1.0) -> list[str]:
-        """Shake hands, send events of elements, and return what came within some time."""
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[ClientConnection]:
+        """Give the socket of the page, once hands were shaken."""
         cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
         headers = {"Origin": f"http://{self._host}", "Cookie": cookies, **self._headers}
         address = (
             f"ws://{self._host}/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
             f"&client_id={self.id}"
         )
-        got: list[str] = []
         async with connect(
             address, additional_headers=headers, origin=None, proxy=None, max_size=1 << 24
         ) as line:
@@ -66,6 +66,12 @@ class Socket:
             await line.recv()
             shake = {"client_id": self.id, "tab_id": "t", "document_id": "d", "next_message_id": 0}
             await line.send("420" + json.dumps(["handshake", shake]))
+            yield line
+
+    async def send_all(self, events: list[dict[str, Any]], wait_s: float = 1.0) -> list[str]:
+        """Shake hands, send events of elements, and return what came within some time."""
+        got: list[str] = []
+        async with self.connected() as line:
             for event in events:
                 await line.send("42" + json.dumps(["event", {"client_id": self.id, **event}]))
             try:
@@ -74,3 +80,4 @@ class Socket:
                         got.append(str(await line.recv()))
             except TimeoutError:
                 return got
+        return got
