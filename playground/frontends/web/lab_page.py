@@ -9,7 +9,10 @@ from urllib.parse import quote
 
 from nicegui import ui
 
+from playground.frontends.web.editing import draft
 from playground.frontends.web.editing.edit_panel import EditPanel
+from playground.frontends.web.editing.not_yet import with_draft
+from playground.frontends.web.editing.running_lab import RunningLab
 from playground.frontends.web.following.follow_panel import FollowPanel
 from playground.frontends.web.link_keys import key_of
 from playground.frontends.web.panel_drawer import PanelDrawer
@@ -18,7 +21,8 @@ from playground.frontends.web.picture_watch import UNKNOWN
 from playground.frontends.web.rights import Right
 from playground.frontends.web.site import Site
 from playground.frontends.web.view import LabView
-from playground.operations.pictures.diagram import drawn
+from playground.operations.pictures.diagram import Diagram, drawn
+from playground.operations.pictures.layout import Point
 from playground.operations.pictures.live import PictureChange
 
 _STYLE = Path(__file__).with_name("page.css")
@@ -48,6 +52,9 @@ class LabPage:
         self._site = site
         self._watch = site.watch(view.name, view.lab)
         self._shared: dict[str, str] = {}
+        # What is drawn and not applied, and how far it has moved the picture.
+        self._draft: Diagram | None = None
+        self._draft_shift: Point = (0.0, 0.0)
         self._dark = ui.dark_mode(None)
         # White upon it has a contrast of 6.5 (WCAG 2.2, 1.4.3 asks for 4.5).
         ui.colors(primary="#1f5fa8", positive="#1b7a3d")
@@ -59,7 +66,9 @@ class LabPage:
         view.on_close(lambda: watch.leave(self.show))
         self._drawer = PanelDrawer(view)
         self._follow = FollowPanel(view, watch)
-        self._edit = EditPanel(view) if view.may_change else None
+        self._edit = (
+            EditPanel(view, RunningLab(view.lab), self._show_draft) if view.may_change else None
+        )
         self._tools()
         shown = [name for name in ("realms",) if name in watch.layers]
         with ui.element("main").classes("pg-main"):
@@ -81,9 +90,37 @@ class LabPage:
     def show(self, change: PictureChange) -> None:
         """Show what has changed in the lab."""
         self._say_state(change.attributes)
-        self._picture.show(change, self._watch.ends)
+        if change.svg is not None and self._draft is not None:
+            self._draw_draft(self._draft)
+        else:
+            self._picture.show(change, self._watch.ends)
         if lines_changed(change):
             self._follow.changed()
+
+    # -- what is drawn, and not there yet -------------------------------------------
+
+    async def _show_draft(self, wanted: Diagram | None) -> None:
+        """Show a draft upon what runs, to whoever draws it; None shows what runs alone."""
+        had, self._draft = self._draft, wanted
+        if wanted is not None:
+            self._draw_draft(wanted)
+        elif had is not None:
+            self._draft_shift = (0.0, 0.0)
+            self._picture.show(await self._watch.whole(), self._watch.ends)
+
+    def _draw_draft(self, wanted: Diagram) -> None:
+        watch = self._watch
+        assert self._edit is not None and watch.diagram is not None and watch.layout is not None
+        said = draft.positions_of(self._edit.text)
+        places = {name: (x + watch.shift[0], y + watch.shift[1]) for name, (x, y) in said.items()}
+        made = with_draft(watch.diagram, watch.layout, wanted, places)
+        self._draft_shift = made.shift
+        change = PictureChange(
+            watch.drawn_with(made.diagram, made.layout),
+            {part: {**watch.attributes.get(part, {}), **mark} for part, mark in made.marks.items()}
+            | {part: said for part, said in watch.attributes.items() if part not in made.marks},
+        )
+        self._picture.show(change, [(cable.a, cable.b) for cable in made.diagram.cables])
 
     # -- above the picture ---------------------------------------------------------
 
@@ -202,12 +239,13 @@ class LabPage:
     async def _open(self, part: str) -> None:
         kind, _, name = part.partition(" ")
         plan = self._view.plan()
-        if kind == "node" and name in self._view.lab:
+        if kind == "node" and self._edit is not None and self._edit.is_open:
+            # Also one that is not there yet.
+            if name in draft.node_names(self._edit.text):
+                self._edit.choose(name)
+        elif kind == "node" and name in self._view.lab:
             if self._follow.is_open:
                 self._follow.choose(name)
-                return
-            if self._edit is not None and self._edit.is_open:
-                self._edit.choose(name)
                 return
             await self._drawer.open_node(name)
         elif kind in ("cable", "label", "note") and name.isdecimal():
@@ -243,8 +281,14 @@ class LabPage:
 
     async def _moved(self, name: str, x: float, y: float) -> None:
         self._view.check_may_change()
-        if name in self._watch.places and all(abs(one) < 1e6 for one in (x, y)):
+        x, y = x - self._draft_shift[0], y - self._draft_shift[1]
+        if not all(abs(one) < 1e6 for one in (x, y)):
+            return
+        if name in self._watch.places:
             await self._watch.move(name, (x, y))
+        elif self._edit is not None and name in draft.node_names(self._edit.text):
+            left, up = self._watch.shift
+            await self._edit.put(name, (x - left, y - up))
 
 
 def lines_changed(change: PictureChange) -> bool:

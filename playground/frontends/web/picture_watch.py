@@ -9,12 +9,12 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import TypeVar
 
-from playground.display.live_picture import pause_s
+from playground.display.live_picture import Attributes, pause_s
 from playground.errors import PlaygroundError
 from playground.frontends.web.thread_shares import within
 from playground.lab.lab import Lab
 from playground.operations.pictures.diagram import Diagram
-from playground.operations.pictures.layers import TITLES, draw_layered, layers_of
+from playground.operations.pictures.layers import TITLES, Layers, draw_layered, layers_of
 from playground.operations.pictures.layout import Layout, Point
 from playground.operations.pictures.live import LivePicture, PictureChange
 from playground.operations.pictures.moved import moved
@@ -54,7 +54,9 @@ class PictureWatch:
         self.layers: dict[str, str] = {}
         self.places: dict[str, Point] = {}
         self.diagram: Diagram | None = None
-        self._shift: Point = (0.0, 0.0)
+        self.layout: Layout | None = None
+        self.shift: Point = (0.0, 0.0)
+        self._layers: Layers = {}
         self._threads = threads
         self._picture = LivePicture(lab, draw=self._drawn)
         self._shows: list[Show] = []
@@ -88,13 +90,26 @@ class PictureWatch:
             if part.startswith("cable ") and values.get("data-state") in ("down", "blocked")
         }
 
+    async def whole(self) -> PictureChange:
+        """Return all of it as it is."""
+        return await self._in_thread(self._picture.whole)
+
+    @property
+    def attributes(self) -> Attributes:
+        """What has been told of all parts."""
+        return self._picture.shown()
+
+    def drawn_with(self, diagram: Diagram, layout: Layout) -> str:
+        """Return the picture of this diagram, a larger one perhaps, with the lab's layers."""
+        return draw_layered(diagram, layout, self._layers)
+
     async def redraw(self) -> None:
         """Show all of it anew to all who look."""
         self._tell(await self._in_thread(self._picture.whole))
 
     async def move(self, name: str, place: Point) -> None:
         """Put a card elsewhere, for all who look; where cards are moved to, they stay."""
-        there = (place[0] - self._shift[0], place[1] - self._shift[1])
+        there = (place[0] - self.shift[0], place[1] - self.shift[1])
         names = {node.name for node in self.lab.nodes}
         kept = {one: at for one, at in self.lab.positions.items() if one in names}
 
@@ -106,9 +121,9 @@ class PictureWatch:
 
     def _drawn(self, plan: Plan, diagram: Diagram, layout: Layout) -> str:
         found = layers_of(plan, self.lab.nodes)
-        there, self._shift = moved(layout, diagram, self.lab.positions)
+        there, self.shift = moved(layout, diagram, self.lab.positions)
         self.places = dict(there.cards)
-        self.diagram = diagram
+        self.diagram, self.layout, self._layers = diagram, there, found
         self.ends = [(cable.a, cable.b) for cable in diagram.cables]
         self.layers = {name: TITLES[name] for name in found}
         return draw_layered(diagram, there, found)

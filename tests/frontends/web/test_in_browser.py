@@ -133,6 +133,8 @@ def test_a_host_that_is_drawn_comes_up_in_the_running_lab(lab: Lab, tab: Tab) ->
     page.fill(f'{panel} [aria-label="Name"]', "h9")
     page.click(f"{panel} button:has-text('Add')")
     page.wait_for_selector(f"{panel} >> text=/h9 +node +host/")
+    # In the picture at once, as what is not there yet.
+    page.wait_for_selector('[data-part="node h9"][data-draft="new"] >> text=not yet')
     page.click(f"{panel} button:has-text('Link')")
     for end, name in (("From", "h9"), ("To", "home")):
         page.click(f'{panel} [aria-label="{end}"]')
@@ -141,7 +143,7 @@ def test_a_host_that_is_drawn_comes_up_in_the_running_lab(lab: Lab, tab: Tab) ->
     page.click(f"{panel} button:has-text('Add')")
     page.wait_for_selector(f"{panel} >> text=/h9 +address/")
     page.click(f'{panel} [aria-label="Apply"]')
-    page.wait_for_selector('[data-part="node h9"]')
+    page.wait_for_selector('[data-part="node h9"]:not([data-draft])')
     assert lab["h9"].ping("h1", count=1).received == 1
     page.click('header [aria-label="Edit"]')
 

@@ -82,13 +82,22 @@ def apply(text: str, running: Lab, base: str) -> None:
 
     """
     with running._state.lock:
-        if text_of(running) != base:
+        if _without_positions(text_of(running)) != _without_positions(base):
             raise ChangedMeanwhile(
                 "somebody has changed the lab since these changes were shown: nothing was applied; "
                 "look at what applying would change now, then apply, or begin anew with Undo all"
             )
         running.apply(declared(text, running))
-        running.positions = positions_of(text)
+        # Cards that somebody has dragged meanwhile stay there.
+        before, wanted = positions_of(base), positions_of(text)
+        names = {node.name for node in running.nodes}
+        said = {name: at for name, at in wanted.items() if before.get(name) != at}
+        kept = {**running.positions, **said}
+        running.positions = {name: at for name, at in kept.items() if name in names}
+
+
+def _without_positions(text: str) -> dict[str, Any]:
+    return {key: value for key, value in _data(text).items() if key != "positions"}
 
 
 def refuse_new_reach(before: Declarations, after: Declarations) -> None:
@@ -193,6 +202,8 @@ def without_node(text: str, name: str) -> str:
         if name not in data["nodes"]:
             raise BadArgument(f"there is no node {name!r}: it was removed already")
         del data["nodes"][name]
+        if name in (data.get("positions") or {}):
+            data["positions"] = {one: at for one, at in data["positions"].items() if one != name}
         data["links"] = [link for link in data["links"] if name not in _ends(link)]
 
     return _changed(text, change)
@@ -206,6 +217,17 @@ def with_arguments(text: str, name: str, arguments: Mapping[str, Any]) -> str:
             raise BadArgument(f"there is no node {name!r}: it was removed")
         said = {**(data["nodes"][name] or {}), **arguments}
         data["nodes"][name] = {key: one for key, one in said.items() if one is not None} or None
+
+    return _changed(text, change)
+
+
+def with_position(text: str, name: str, place: tuple[float, float]) -> str:
+    """Return the draft with a card elsewhere in its picture: its middle in pixels."""
+
+    def change(data: dict[str, Any]) -> None:
+        if name not in data["nodes"]:
+            raise BadArgument(f"there is no node {name!r}: it was removed")
+        data["positions"] = {**(data.get("positions") or {}), name: [round(one) for one in place]}
 
     return _changed(text, change)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from nicegui import ui
 
 from playground.display.safe_text import visible
 from playground.errors import BadArgument, PlaygroundError
 from playground.frontends.web.editing import draft
+from playground.frontends.web.editing.edited import Edited, Looked
 from playground.frontends.web.editing.form_fields import (
     CHECK,
     COUNT,
@@ -20,18 +21,48 @@ from playground.frontends.web.editing.form_fields import (
     shown,
     typed,
 )
-from playground.frontends.web.view import LabView
-from playground.planning.plan_diff import PlanDiff
+from playground.operations.pictures.diagram import Diagram
 
 _KINDS = {"host": "Host", "router": "Router", "switch": "Switch", "link": "Link"}
 _MOST_ROWS = 200
 
 
-class EditPanel:
-    """A drawer in which a draft of the lab is changed, until it is applied to what runs."""
+R = TypeVar("R")
 
-    def __init__(self, view: LabView) -> None:
+
+class EditingPage(Protocol):
+    """The page, as far as the panel needs it: `LabView.ask` and `LabView.act`."""
+
+    async def ask(self, function: Callable[..., R], *args: Any) -> R: ...
+
+    async def act(self, function: Callable[..., R], *args: Any) -> R: ...
+
+
+async def _nothing(text: str) -> None:
+    return None
+
+
+class EditPanel:
+    """A drawer in which a draft of the lab is changed, until it is applied to what runs.
+
+    ``on_draft`` is told of each draft that was taken, None where there is none; ``on_done`` is
+    waited for when one was applied.
+
+    """
+
+    def __init__(
+        self,
+        view: EditingPage,
+        edited: Edited,
+        on_draft: Callable[[Diagram | None], Awaitable[None]],
+        on_done: Callable[[str], Awaitable[None]] = _nothing,
+        *,
+        stays_open: bool = False,
+    ) -> None:
         self._view = view
+        self._edited = edited
+        self._on_draft = on_draft
+        self._on_done = on_done
         self._text = ""
         # The lab's own text when the changes were shown: they are of that lab alone.
         self._base = ""
@@ -41,7 +72,9 @@ class EditPanel:
         self._node: str | None = None
         self._inputs: dict[str, tuple[Field, Any]] = {}
         self._next = 0
-        with ui.left_drawer(value=False, bordered=True) as drawer:
+        if stays_open:
+            ui.query("body").classes(add="pg-editing")
+        with ui.left_drawer(value=stays_open, bordered=True) as drawer:
             self._drawer = drawer
             drawer.props("width=520 overlay behavior=desktop").classes("pg-edit-panel")
             # The picture keeps what is beside it, on a phone what is above: see page.css.
@@ -61,9 +94,10 @@ class EditPanel:
         """Open it with the lab as it is declared now, or close it."""
         if self.is_open:
             self._drawer.hide()
+            await self._on_draft(None)
             return
         self._drawer.show()
-        await self._reload()
+        await self.reload()
 
     def choose(self, name: str) -> None:
         """Take a node that was clicked: an end of a new link, or what is to be changed."""
@@ -90,9 +124,10 @@ class EditPanel:
         self._wrong = ui.label().classes("text-negative text-sm whitespace-pre-wrap break-words")
         self._changes = ui.column().classes("w-full gap-0 font-mono text-sm")
         with ui.row().classes("items-center"):
-            self._apply = ui.button("Apply", icon="check", on_click=self._applied)
-            self._apply.props('no-caps aria-label="Apply"').disable()
-            ui.button("Undo all", icon="undo", on_click=self._reload).props("flat no-caps")
+            action = self._edited.action
+            self._apply = ui.button(action, icon="check", on_click=self._applied)
+            self._apply.props(f'no-caps aria-label="{action}"').disable()
+            ui.button("Undo all", icon="undo", on_click=self.reload).props("flat no-caps")
             ui.button("Download", icon="download", on_click=self._download).props("flat no-caps")
 
     def _editor(self, language: Any, typed_there: Callable[[str], Any]) -> ui.codemirror:
@@ -128,10 +163,7 @@ class EditPanel:
         with self._form:
             if kind == "link":
                 names = draft.node_names(self._text)
-                ui.label(
-                    "Choose two nodes, here or by a click on each; one that is drawn and not yet "
-                    "applied stands in these lists alone."
-                ).classes("text-sm")
+                ui.label("Choose two nodes, here or by a click on each.").classes("text-sm")
                 self._from, self._to = (
                     ui.select(names, label=word).classes("w-full") for word in ("From", "To")
                 )
@@ -217,7 +249,7 @@ class EditPanel:
         self._wanted = text
         self._apply.disable()
         try:
-            base, diff, program = await self._view.ask(self._looked_at, text)
+            looked = await self._view.ask(self._edited.look, text)
         except PlaygroundError as error:
             if not typed_in:
                 if number == self._takes:
@@ -230,56 +262,59 @@ class EditPanel:
             return
         if number != self._takes:
             return
-        self._text, self._base = text, base
+        self._text, self._base = text, looked.base
         if typed_in != "yaml":
             self._yaml.value = text
         if typed_in != "python":
-            self._program = program
-            self._python.value = program
+            self._program = looked.program
+            self._python.value = looked.program
         self._wrong.text = ""
-        self._say(diff)
+        self._say(looked)
+        await self._on_draft(looked.diagram)
 
     def _refuse(self, error: PlaygroundError) -> None:
         self._wrong.text = visible(str(error))
         self._apply.disable()
 
-    def _looked_at(self, text: str) -> tuple[str, PlanDiff, str]:
-        """Return the lab as it is, what a draft would change of it, and the draft's program."""
-        lab = self._view.lab
-        # Before: what others change meanwhile is found when it is applied.
-        base = draft.text_of(lab)
-        diff = lab.apply(draft.declared(text, lab), dry_run=True)
-        return base, diff, draft.python_of(text)
-
-    def _say(self, diff: PlanDiff) -> None:
+    def _say(self, looked: Looked) -> None:
         self._changes.clear()
-        rows = list(diff.differences)
+        rows = looked.rows
         with self._changes:
             for row in rows[:_MOST_ROWS]:
-                words = f"{row.change} {row.node}  {row.kind}  {row.entry}"
-                ui.label(visible(words)).classes("break-all")
+                ui.label(row).classes("break-all")
             if len(rows) > _MOST_ROWS:
                 ui.label(f"and {len(rows) - _MOST_ROWS} more")
-        self._apply.set_enabled(bool(rows))
+        self._apply.set_enabled(looked.can_apply)
 
-    async def _reload(self) -> None:
-        await self._take(await self._view.ask(draft.text_of, self._view.lab))
+    async def reload(self) -> None:
+        """Begin anew with what there is."""
+        await self._take(await self._view.ask(self._edited.text))
+
+    @property
+    def text(self) -> str:
+        """The draft, as it was taken last."""
+        return self._text
+
+    async def put(self, name: str, place: tuple[float, float]) -> None:
+        """Put a card of the draft elsewhere in its picture."""
+        await self._take(draft.with_position(self._text, name, place))
 
     async def _applied(self) -> None:
         text, base, number = self._text, self._base, self._takes
         self._apply.disable()
         try:
-            await self._view.act(draft.apply, text, self._view.lab, base)
+            said = await self._view.act(self._edited.apply, text, base)
         except PlaygroundError:
             with suppress(PlaygroundError):
                 await self._take(text)
             raise
-        ui.notify("The lab is as the draft says.", type="positive", position="top")
+        ui.notify(said, type="positive", position="top")
+        await self._on_done(text)
         if number == self._takes:  # else somebody has typed meanwhile
-            await self._reload()
+            await self.reload()
 
     def _download(self) -> None:
         text = self._text
-        ui.download.content(text, "lab.yaml")
+        ui.download.content(text, self._edited.filename)
 
     _program = ""

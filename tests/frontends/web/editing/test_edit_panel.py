@@ -32,17 +32,20 @@ class Button:
 class SlowLab:
     """Looks at drafts as slowly as a test wants: each answer is waited for by its text."""
 
-    lab = None
-
     def __init__(self) -> None:
         self.answers: dict[str, asyncio.Future[Any]] = {}
+        self.shown: list[Any] = []
+
+    async def drawn(self, diagram: Any) -> None:
+        self.shown.append(diagram)
 
     async def ask(self, _function: Any, text: str) -> Any:
         return await self.answers.setdefault(text, asyncio.get_running_loop().create_future())
 
     async def answer(self, text: str) -> None:
-        diff = SimpleNamespace(differences=[text])
-        self.answers[text].set_result((f"base of {text}", diff, f"program of {text}"))
+        program = f"program of {text}"
+        looked = SimpleNamespace(base=f"base of {text}", program=program, diagram=text)
+        self.answers[text].set_result(looked)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
@@ -52,6 +55,8 @@ def panel(view: SlowLab) -> EditPanel:
     made = EditPanel.__new__(EditPanel)
     made.__dict__.update(
         _view=view,
+        _edited=SimpleNamespace(look=None),
+        _on_draft=view.drawn,
         _text="at first",
         _wanted="at first",
         _base="",
@@ -82,6 +87,7 @@ def test_only_the_last_draft_counts_in_whatever_order_answers_come() -> None:
         await view.answer("h1")
         await asyncio.gather(first, second)
         assert (made._text, made._python.value) == ("h12", "program of h12")
+        assert view.shown == ["h12"], "and only that is drawn"
 
     asyncio.run(typing())
 
