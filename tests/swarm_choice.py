@@ -21,6 +21,9 @@ ON_SWARM = {
     "operations/captures/test_capture.py": "captures whose places are on several machines",
     "lab/outside/test_published_ports.py": "ports carried from the manager to other machines",
     "lab/methods/test_live_changes.py": "changes of a lab that runs, wholly or not at all",
+    "lab/methods/test_applying.py": "nodes that come, go and stay on their machines",
+    "lab/methods/test_snapshots.py": "files and settings of nodes on several machines",
+    "lab/life/test_event_stream.py": "listeners on several machines, as one",
     "model/test_nat.py": "routers that translate between machines",
     "test_filtering.py": "firewalls on the way",
     "planning/test_dhcp_networks.py": "broadcasts over crossing links, leases",
@@ -61,6 +64,11 @@ ONLY = {
         "test_datagrams_come_back_to_who_asked",
         "test_what_was_said_to_its_end_is_still_answered",
         "test_a_kept_lab_goes_on_offering_it_and_whoever_comes_later_ends_it",
+    ),
+    "lab/life/test_event_stream.py": (
+        "test_a_cable_is_told_once_for_each_way",
+        "test_services_and_nodes",
+        "test_a_node_that_comes_is_listened_to",
     ),
     "model/test_nat.py": (
         "test_what_leaves_has_the_address_that_was_asked_for",

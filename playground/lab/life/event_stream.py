@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Self
 
+from playground.agent.machines.numbers import global_pid, machine_of
 from playground.errors import AgentError, BadArgument, NotReady, PlaygroundError
 from playground.lab.life.event_reader import EventReader, Ports
 from playground.lab.life.plan_changes import PlanData
@@ -194,11 +195,13 @@ class Events:
             job = self._watched.client.start_job("happenings", nodes=nodes)
             self._jobs.append(job)
             self._reading += 1
+            # A job tells of processes as its machine counts them.
+            machine = machine_of(nodes[0]["pid"] or 0)
             threading.Thread(
-                target=self._read, args=(job,), name="happenings of a lab", daemon=True
+                target=self._read, args=(job, machine), name="happenings of a lab", daemon=True
             ).start()
 
-    def _read(self, job: AgentProcess) -> None:
+    def _read(self, job: AgentProcess, machine: int) -> None:
         """Read what one job tells, to its end."""
         rest, ready = b"", False
         with suppress(AgentError, ValueError, KeyError):
@@ -209,6 +212,8 @@ class Events:
                 rows = []
                 for line in lines:
                     row = json.loads(line)
+                    if row.get("pid") is not None:
+                        row["pid"] = global_pid(machine, row["pid"])
                     rows.append((ready, row))
                     ready = ready or "ready" in row
                 with self._hearing:

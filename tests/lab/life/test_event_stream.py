@@ -15,6 +15,7 @@ from typing import Any, cast
 import pytest
 
 from playground import Host, Lab, Link, Router, Switch
+from playground.agent.machines.numbers import global_pid
 from playground.engines.seam import Engine
 from playground.errors import AgentError, BadArgument, NotReady, NotRunning, WrongCall
 from playground.lab.life import event_stream
@@ -242,6 +243,16 @@ def test_one_machine_tells_while_another_is_not_ready() -> None:
     with listen(Agent(first, second, Job()), {"h1": 1, "h2": 2}, MACHINES) as events:
         assert events.wait("link", timeout_s=20, state="down").words == "h1 - h2 is down"
     timer.join()
+
+
+def test_two_machines_may_count_their_processes_alike() -> None:
+    pids = {"h1": global_pid(2, 7), "h2": global_pid(3, 7)}
+    jobs = [Job(eth0(7), {"ready": True}) for _ in pids]
+    with listen(Agent(*jobs, Job({"ready": True})), pids, MACHINES) as events:
+        jobs[1].tell({"pid": 7, "interface": "lo", "address": "10.9.9.9/32", "there": True})
+        assert events.wait("address", timeout_s=20).node == "h2"
+        jobs[0].tell(eth0(7, up=False))
+        assert events.wait("link", timeout_s=20).words == "h1 - h2 is down"
 
 
 def test_who_cannot_listen_everywhere_listens_nowhere() -> None:
