@@ -152,6 +152,14 @@ def _servers(found: Examination) -> Iterator[Finding]:
         )
     else:
         yield Finding("servers", "ok", f"one of playground answers on each of {len(seen)} machines")
+    if found.idle:
+        yield Finding(
+            "other versions",
+            "ok",
+            f"no lab needs the servers that other versions of playground have started: "
+            f"`docker service rm {' '.join(found.idle)}` takes them down; who starts a lab with "
+            "that version has them again",
+        )
 
 
 def _reachability(seen: tuple[SeenFrom, ...], encrypted: bool) -> Iterator[Finding]:

@@ -109,6 +109,13 @@ def test_a_healthy_swarm_is_told_with_its_numbers() -> None:
         ),
         ({"encrypted": True}, "encryption", "ok", "are encrypted"),
         (
+            {"idle": ("playground-1", "playground-2")},
+            "other versions",
+            "ok",
+            "no lab needs the servers that other versions of playground have started: "
+            "`docker service rm playground-1 playground-2`",
+        ),
+        (
             {"seen": (sees("m1", "m2", clock_s=100.0), sees("m2", "m1", clock_s=160.0))},
             "clocks",
             "warn",

@@ -138,8 +138,10 @@ class Loop:
                 if result is not LATER:
                     self.replies.send({"id": request_id, "result": result})
             else:
-                known = ", ".join(sorted([*self.ops, *self.by_worker]))
-                raise LookupError(f"there is no operation {name!r}; there are {known}")
+                raise LookupError(
+                    f"there is no operation {name!r} in the agent of this lab, which another "
+                    "version of playground has started: take the lab down and start it anew"
+                )
         except Exception as error:
             self.replies.send({"id": request_id, "error": describe(error)})
 

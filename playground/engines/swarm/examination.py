@@ -8,11 +8,13 @@ from typing import Any
 
 from playground.display.progress import Silent
 from playground.engines.images import helper_image
+from playground.engines.seam import LAB
 from playground.engines.swarm.machine_engines import way_to_machines
 from playground.engines.swarm.machine_images import MachineImages
 from playground.engines.swarm.manager import Manager, SwarmNode
 from playground.engines.swarm.registry import registry_of_environment
 from playground.engines.swarm.servers import MachineService
+from playground.engines.swarm.specs import HELPER, ROLE, SERVER, labels_of, server_name
 from playground.errors import EngineError, ImageError
 
 
@@ -47,6 +49,8 @@ class Examination:
     encrypted: bool = False
     seen: tuple[SeenFrom, ...] = ()
     unseen: str = ""
+    # Services of servers of other versions of playground, which no lab needs now.
+    idle: tuple[str, ...] = ()
 
 
 def examine(manager: Manager, images: MachineImages, service: MachineService) -> Examination:
@@ -58,6 +62,7 @@ def examine(manager: Manager, images: MachineImages, service: MachineService) ->
     """
     described = manager.server.describe()["version"]
     registry = registry_of_environment()
+    helper = helper_image().tag
     found = Examination(
         str(described.get("Version", "?")),
         tuple(manager.machines()),
@@ -65,7 +70,7 @@ def examine(manager: Manager, images: MachineImages, service: MachineService) ->
         way=None if registry else way_to_machines(manager.server.url),
     )
     try:
-        there = images.are_there(helper_image().tag)
+        there = images.are_there(helper)
     except EngineError as error:
         return replace(found, registry_error=str(error), unseen="no registry answers")
     if not there:
@@ -76,8 +81,29 @@ def examine(manager: Manager, images: MachineImages, service: MachineService) ->
         return replace(found, unseen=str(error))
     network = service.network() or {}
     encrypted = "encrypted" in (network.get("Options") or {})
-    rows = service.examine(images.name_of(helper_image().tag))
-    return replace(found, encrypted=encrypted, seen=read_seen(rows))
+    name = images.name_of(helper)
+    rows = service.examine(name)
+    with manager.server.errors("looking for servers of other versions"):
+        servers = manager.services(f"{ROLE}={SERVER}")
+        idle = idle_servers(servers, manager.services(LAB), server_name(name))
+    return replace(found, encrypted=encrypted, seen=read_seen(rows), idle=idle)
+
+
+def idle_servers(
+    servers: Sequence[Mapping[str, Any]], nodes: Sequence[Mapping[str, Any]], own: str
+) -> tuple[str, ...]:
+    """Return the services of ``servers`` that no lab was started by, but our ``own``.
+
+    ``nodes`` are the services of all labs' nodes.  Where one does not tell its servers, as in
+    early versions, all may be needed.
+
+    """
+    helpers = {labels_of(node).get(HELPER) for node in nodes}
+    if None in helpers:
+        return ()
+    used = {server_name(helper) for helper in helpers if helper}
+    names = {str(one["Spec"]["Name"]) for one in servers}
+    return tuple(sorted(names - used - {own}))
 
 
 def without_ipsec(seen: Sequence[SeenFrom]) -> list[str]:

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import IO, Any, Protocol
 
 from playground.errors import AgentError, AgentGone
+from playground.operations.connection.other_versions import misunderstood
 from playground.operations.connection.socket_line import SocketLine, where_this_is
 from playground.operations.connection.threads import start_child
 
@@ -361,12 +362,9 @@ class Client:
                 pending.finish(message.get("result"), None)
                 return
             error = message["error"]
-            pending.finish(
-                None,
-                AgentError(
-                    error["message"], pending.op, error.get("errno"), error.get("traceback", "")
-                ),
-            )
+            said = misunderstood(pending.op, error) or error["message"]
+            told = AgentError(said, pending.op, error.get("errno"), error.get("traceback", ""))
+            pending.finish(None, told)
 
     def _lose(self, reason: str = "") -> None:
         """Tell everyone who waits, and all who come later, that the line is closed."""

@@ -250,7 +250,7 @@ def test_two_machines_may_count_their_processes_alike() -> None:
     jobs = [Job(eth0(7), {"ready": True}) for _ in pids]
     with listen(Agent(*jobs, Job({"ready": True})), pids, MACHINES) as events:
         jobs[1].tell({"pid": 7, "interface": "lo", "address": "10.9.9.9/32", "there": True})
-        assert events.wait("address", timeout_s=20).node == "h2"
+        events.wait("address", timeout_s=20, node="h2", interface="lo")
         jobs[0].tell(eth0(7, up=False))
         assert events.wait("link", timeout_s=20).words == "h1 - h2 is down"
 
