@@ -238,6 +238,8 @@ files(nodes: [{"pid", "files": [{"path", "content": base64 or number, "mode": 0o
     null it keeps its mode and owner.
     uid and gid may be names, from the node's own /etc/passwd and /etc/group.  One that is
     optional is left out where it cannot be written, or there is nothing to append to.
+    With "old", which is base64 or a number too and what was written there before, lines that
+    somebody has added since stay.
 file_kind(pid, path) -> "file", "directory" or ""
     What is there, "" for what is not, or is neither.
 changed_programs(pid, names: [name or path]) -> {name: "changed" or "added"}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from ipaddress import IPv4Interface
@@ -536,9 +536,10 @@ def furnish(
         for name in names:
             new = name not in present
             users = [user.request(hashes) for user in wanted[name].users] if new else []
+            old = {file.path: file for file in _files(present.get(name))}
             files = [
-                _file(file, contents.setdefault(content, len(contents)))
-                for file, content in _contents(agent, pids, name, wanted, present)
+                _file(file, old.get(file.path), contents)
+                for file in _changed(name, wanted, present)
             ]
             if users or files:
                 strange = wanted[name].strange
@@ -657,23 +658,6 @@ def _share(
         agent.call("share_files", files=files)
 
 
-def _contents(
-    agent: Client,
-    pids: Pids,
-    name: str,
-    wanted: Mapping[str, NodeProvision],
-    present: Mapping[str, NodeProvision],
-) -> Iterator[tuple[File, bytes]]:
-    """Yield the files of a node that are to be written, and with what."""
-    old = {file.path: file for file in _files(present.get(name))}
-    for file in _changed(name, wanted, present):
-        content = file.content
-        if file.path in _MERGED and file.path in old:
-            now = base64.b64decode(agent.call("read_file", pid=pids[name], path=file.path))
-            content = _merge(now, old[file.path].content, content)
-        yield file, content
-
-
 # As many requests at a time as keep the two to four cores busy that most machines
 # have, if each has so much to do: a request costs the agent 3 ms by itself.
 _MOST_BESIDE = 4
@@ -687,17 +671,16 @@ _LOG_LINES = 20
 _LOG_BYTES = 16_384
 
 
-def _merge(now: bytes, old: bytes, new: bytes) -> bytes:
-    """Change a file from `old` to `new` and keep what somebody has added since."""
-    before, after = set(old.splitlines()), new.splitlines()
-    kept = [line for line in now.splitlines() if line not in before]
-    return b"".join(line + b"\n" for line in (*after, *kept))
+def _file(file: File, old: File | None, contents: dict[bytes, int]) -> dict[str, Any]:
+    """Return a file as the agent takes it; what it is to hold is put among the contents."""
 
+    def number(content: bytes) -> int:
+        return contents.setdefault(content, len(contents))
 
-def _file(file: File, content: int) -> dict[str, Any]:
-    return {
+    merged = {"old": number(old.content)} if old and file.path in _MERGED else {}
+    return merged | {
         "path": file.path,
-        "content": content,
+        "content": number(file.content),
         "mode": file.mode,
         "uid": file.uid,
         "gid": file.gid,

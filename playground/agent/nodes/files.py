@@ -9,6 +9,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from playground.agent.kernel.ids import give_to
 from playground.agent.nodes.entering import inside
@@ -53,29 +54,68 @@ def files(nodes: Sequence[Request], contents: Sequence[str] = ()) -> None:
             write_files(node, decoded)
 
 
+class Content(NamedTuple):
+    """What is to be in a file, and what the lab has written there before, None where nothing."""
+
+    new: bytes
+    old: bytes | None
+
+    def in_place_of(self, path: str) -> bytes:
+        """Return what to write into a file of the node that this process is in.
+
+        What somebody has added to what the lab wrote stays.
+
+        """
+        if self.old is None:
+            return self.new
+        try:
+            now = read_regular(path, None)
+        except FileNotFoundError:
+            return self.new
+        return merged(now, self.old, self.new)
+
+
+def merged(now: bytes, old: bytes, new: bytes) -> bytes:
+    """Change a text from `old` to `new` and keep the lines that somebody has added since.
+
+    >>> merged(b"1 a\\n9 mine\\n", b"1 a\\n", b"1 a\\n2 b\\n")
+    b'1 a\\n2 b\\n9 mine\\n'
+
+    """
+    if now == old:
+        return new
+    before = set(old.splitlines())
+    kept = [line for line in now.splitlines() if line not in before]
+    return b"".join(line + b"\n" for line in (*new.splitlines(), *kept))
+
+
 def with_contents(
     nodes: Sequence[Request], contents: Sequence[str]
-) -> Iterator[tuple[Request, list[bytes]]]:
+) -> Iterator[tuple[Request, list[Content]]]:
     """Yield each node with what is to be in its files."""
     shared = [base64.b64decode(content) for content in contents]
+
+    def decoded(content: int | str) -> bytes:
+        return shared[content] if isinstance(content, int) else base64.b64decode(content)
+
     for node in nodes:
         # Decoded before: codecs and the like must not be looked for inside.
         yield (
             node,
             [
-                shared[entry["content"]]
-                if isinstance(entry["content"], int)
-                else base64.b64decode(entry["content"])
+                Content(
+                    decoded(entry["content"]), decoded(entry["old"]) if "old" in entry else None
+                )
                 for entry in node["files"]
             ],
         )
 
 
-def write_files(node: Request, decoded: Sequence[bytes]) -> None:
+def write_files(node: Request, decoded: Sequence[Content]) -> None:
     """Write a node's files, inside of it."""
     for entry, content in zip(node["files"], decoded, strict=True):
         try:
-            _write_file(entry, content)
+            _write_file(entry, content.in_place_of(entry["path"]))
         except OSError as error:
             if entry.get("optional"):
                 continue

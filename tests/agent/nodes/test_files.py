@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from playground.agent.nodes.files import share_files
+from playground.agent.nodes.files import merged, share_files
 from playground.errors import AgentError
 from playground.operations.connection.client import Client
 from tests.support_agent import Namespaces, content, needs_root, run
@@ -194,3 +194,29 @@ def test_programs_that_are_not_the_agents_are_told(
 def test_only_what_nodes_have_in_common_is_put_before_all() -> None:
     with pytest.raises(ValueError, match="/etc/passwd is no file that nodes have in common"):
         share_files([{"path": "/etc/passwd", "content": ""}])
+
+
+@pytest.mark.parametrize(
+    ("now", "after"),
+    [
+        pytest.param(b"1 a\n", b"1 a\n2 b\n", id="untouched"),
+        pytest.param(b"1 a\n9 mine\n", b"1 a\n2 b\n9 mine\n", id="a line of one's own stays"),
+        pytest.param(b"", b"1 a\n2 b\n", id="emptied"),
+    ],
+)
+def test_what_somebody_added_to_a_text_stays(now: bytes, after: bytes) -> None:
+    assert merged(now, b"1 a\n", b"1 a\n2 b\n") == after
+
+
+@needs_root
+def test_a_file_is_written_anew_with_what_was_added_to_it(
+    agent: Client, pair: tuple[Namespaces, Namespaces]
+) -> None:
+    """Also where somebody has removed it."""
+    h1, _ = pair
+    run(agent, h1.pid, "printf '1 a\\n9 mine\\n' > /run/kept")
+    entry = {"old": content(b"1 a\n"), "content": content(b"1 a\n2 b\n")}
+    files = [entry | {"path": path} for path in ("/run/kept", "/run/missing")]
+    agent.call("files", nodes=[{"pid": h1.pid, "files": files}])
+    text = run(agent, h1.pid, "cat /run/kept /run/missing")
+    assert text == "1 a\n2 b\n9 mine\n1 a\n2 b\n"
