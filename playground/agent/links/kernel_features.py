@@ -50,17 +50,17 @@ def kernel_lacks(trials: Sequence[tuple[str, str]]) -> list[str | None]:
     unshare(CLONE_NEWNET)
     netlink = Netlink(None)
     try:
-        return [_try(netlink, kind, name) for kind, name in trials]
+        return [_try(netlink, kind, name, count) for count, (kind, name) in enumerate(trials)]
     finally:
         netlink.close()
 
 
-def _try(netlink: Netlink, kind: str, name: str) -> str | None:
+def _try(netlink: Netlink, kind: str, name: str, count: int) -> str | None:
     if kind == "mpls":
         return _try_mpls()
     if kind == "congestion":
         return _try_congestion(name)
-    message = _new_link(name) if kind == "link" else _new_queue(name)
+    message = _new_link(name, count) if kind == "link" else _new_queue(name)
     [(_, number, reason)] = netlink.attempt([message])
     if number != _UNKNOWN[kind]:
         return None
@@ -88,9 +88,10 @@ def _try_congestion(name: str) -> str | None:
 _AF_MPLS = 28  # linux/socket.h
 
 
-def _new_link(kind: str) -> Message:
+def _new_link(kind: str, count: int) -> Message:
+    # A name for each: of one that is there the kernel says so before it looks at the kind.
     information = attribute(IFLA_LINKINFO | NLA_F_NESTED, text_attribute(IFLA_INFO_KIND, kind))
-    body = link_body() + text_attribute(IFLA_IFNAME, "trial") + information
+    body = link_body() + text_attribute(IFLA_IFNAME, f"trial{count}") + information
     return Message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body, f"try the kind {kind}")
 
 
