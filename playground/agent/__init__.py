@@ -100,7 +100,8 @@ learned(device) -> [{"mac", "port", "vlan", "age_s"}]
 vlan_ways() -> ["8021q", "filtering"]
     Which ways there are here to tell VLANs apart: interfaces with tags are the kernel's
     own ("8021q") or work by "programs", and bridges do "filtering" or are one for each VLAN.
-kernel_lacks(trials: [[kind, name]]) -> [text or null]
+kernel_lacks(trials: [[kind, name]]) -> [text or null]; of several machines
+    [{machines: [name], said: text} or null]
     Whether this kernel has each of these, null, or what it says of one that it lacks.  Kind is
     "link" (of interfaces), "queue", "congestion" (of TCP) or "mpls".  It says "kept" of a
     congestion control that no host may choose.

@@ -215,6 +215,23 @@ def put_together(op: str, arguments: Request, places: Places, answers: Mapping[i
     return None
 
 
+def lacking(answers: Mapping[str, Sequence[str | None]]) -> list[Request | None]:
+    """Return for each trial None, or the machines that lack that, and what the first one says.
+
+    ``answers`` are those of `kernel_lacks`, by the machine's name.
+
+    >>> lacking({"m2": [None, "no such device"], "m1": [None, None]})
+    [None, {'machines': ['m2'], 'said': 'no such device'}]
+
+    """
+    found: list[Request | None] = []
+    for said in zip(*answers.values(), strict=True):
+        by_name = sorted((name, one) for name, one in zip(answers, said, strict=True) if one)
+        names = [name for name, _ in by_name]
+        found.append({"machines": names, "said": by_name[0][1]} if by_name else None)
+    return found
+
+
 def _in_order(
     items: Sequence[Any], places: Places, answer: Callable[[int], Sequence[Any]]
 ) -> list[Any]:

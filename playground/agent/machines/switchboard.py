@@ -51,6 +51,7 @@ from playground.agent.machines.sharing import (
     EVERYWHERE,
     Places,
     Shares,
+    lacking,
     put_together,
     share,
     undone,
@@ -270,6 +271,8 @@ class Switchboard:
             )
         if op == "silent_machines":
             return self._silent(arguments["machines"])
+        if op == "kernel_lacks":
+            return self._kernels(arguments)
         return self.captures.ask(op, arguments) or self._shared(op, arguments)
 
     def _shared(self, op: str, arguments: Request) -> Steps:
@@ -302,6 +305,15 @@ class Switchboard:
         yield {number: ("interface_names", {}) for number in asked}
         known = {machine.name: machine for machine in self._servers.machines.values()}
         return [name for name in names if name not in known or known[name].gone]
+
+    def _kernels(self, arguments: Request) -> Steps:
+        """Return what any machine's kernel lacks, of those that the lab was told."""
+        wanted = self._wanted["machines"]
+        known = {m.number: m.name for m in self._servers.machines.values()}
+        asked = [one for one in self._with_agents() if not wanted or known[one] in wanted]
+        answers = yield dict.fromkeys(asked, ("kernel_lacks", arguments))
+        raise_first(answers)
+        return lacking({known[number]: answer for number, answer in answers.items()})
 
     def _with_agents(self) -> list[int]:
         """Return the machines whose agents answer."""

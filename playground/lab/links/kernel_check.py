@@ -11,7 +11,7 @@ from playground.planning.links.kernel_needs import refusal
 
 
 def refuse_lacking(agent: Client, needs: Mapping[str, Sequence[str]]) -> None:
-    """Raise `EngineError` where the kernel under the lab lacks a feature that is needed.
+    """Raise `EngineError` where a kernel under the lab lacks a feature that is needed.
 
     ``needs`` are rows of `model.kernel.features`, each with who needs it.  Where there are
     none, nobody is asked.
@@ -21,6 +21,13 @@ def refuse_lacking(agent: Client, needs: Mapping[str, Sequence[str]]) -> None:
         return
     answers = agent.call("kernel_lacks", trials=[FEATURES[name].trial for name in needs])
     said = zip(needs, answers, strict=True)
-    lacks = {name: answer for name, answer in said if answer is not None}
-    if sentence := refusal(needs, lacks):
+    lacks: dict[str, str] = {}
+    machines: dict[str, Sequence[str]] = {}
+    for name, answer in said:
+        if isinstance(answer, Mapping):  # of several machines, and these lack it
+            machines[name] = answer["machines"]
+            answer = answer["said"]
+        if answer is not None:
+            lacks[name] = answer
+    if sentence := refusal(needs, lacks, machines):
         raise EngineError(sentence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from playground.model.kernel.features import FEATURES, KEPT, advice
 from playground.model.queues.congestion_control import SETTING
@@ -58,10 +59,15 @@ def queue_needs(wire: WirePlan) -> dict[str, list[str]]:
     return found
 
 
-def refusal(needs: Mapping[str, Sequence[str]], lacks: Mapping[str, str]) -> str:
+def refusal(
+    needs: Mapping[str, Sequence[str]],
+    lacks: Mapping[str, str],
+    machines: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> str:
     """Return in a sentence what a kernel lacks of what a plan needs; "" for nothing.
 
-    ``lacks`` has what the kernel says of each that it lacks.
+    ``lacks`` has what the kernel says of each that it lacks, ``machines`` whose kernel it is,
+    where a lab is on several.
 
     >>> refusal({"gre": ["gre1 of r1"]}, {"gre": "Operation not supported"}).partition(" (")[0]
     'gre1 of r1 cannot be made, for this kernel has no ip_gre'
@@ -73,10 +79,16 @@ def refusal(needs: Mapping[str, Sequence[str]], lacks: Mapping[str, str]) -> str
     kept = [name for name in missing if lacks[name] == KEPT]
     parts = [
         f"{', '.join(needs[name][:_SHOWN])}{' and others' * (len(needs[name]) > _SHOWN)} cannot "
-        f"be made, for this kernel has {FEATURES[name].lacking(lacks[name])}"
+        f"be made, for {_whose(machines.get(name, ()))} {FEATURES[name].lacking(lacks[name])}"
         for name in missing
     ]
     return f"{'; '.join(parts)}: {advice(missing, kept)}"
+
+
+def _whose(machines: Sequence[str]) -> str:
+    if len(machines) > 1:
+        return f"the kernels of the machines {', '.join(machines)} have"
+    return f"the kernel of the machine {machines[0]} has" if machines else "this kernel has"
 
 
 # Enough to find the others by.

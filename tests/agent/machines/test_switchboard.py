@@ -105,6 +105,14 @@ def test_a_link_leads_from_one_machine_to_the_other(two: TwoMachines) -> None:
 
 
 @needs_root
+def test_what_a_kernel_lacks_is_told_with_the_machine(two: TwoMachines) -> None:
+    two.link()
+    trials = [("link", "veth"), ("link", "nowhere")]
+    has, lacks = two.client.call("kernel_lacks", trials=trials)
+    assert (has, lacks["machines"]) == (None, ["m1", "m2"])
+
+
+@needs_root
 def test_a_switch_has_ports_on_both(two: TwoMachines) -> None:
     one, other = two.pids
     two.client.call(
