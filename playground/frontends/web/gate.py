@@ -26,7 +26,6 @@ import ipaddress
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from contextlib import suppress
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -321,10 +320,6 @@ def _asked(scope: Scope, port: int) -> Visit:
         # Two hosts or origins are one too many: who reads which is anybody's guess.
         doubled |= word in headers and word in ("host", "origin")
         headers[word] = value.decode("latin-1")
-    try:
-        cookies = {name: item.value for name, item in SimpleCookie(headers.get("cookie")).items()}
-    except CookieError:
-        cookies = {}
     query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
     return Visit(
         path=scope["path"],
@@ -336,7 +331,7 @@ def _asked(scope: Scope, port: int) -> Visit:
         navigates=headers.get("sec-fetch-mode") == "navigate",
         token=query.get("token"),
         ticket=query.get("ticket"),
-        cookies=tuple(cookies_of(cookies, port)),
+        cookies=tuple(cookies_of(headers.get("cookie", ""), port)),
         proofs=tuple(headers.get(PROOF, "").split(",")),
     )
 

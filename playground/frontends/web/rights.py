@@ -16,7 +16,7 @@ import hashlib
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from playground.model.records import dataclass
 
@@ -231,11 +231,21 @@ def cookie_name(port: int, token: str, secure: bool = False) -> str:
     return f"{'__Host-' * secure}{_prefix(port)}{_digest(token)[:_NAME_DIGITS]}"
 
 
-def cookies_of(cookies: Mapping[str, str], port: int) -> list[str]:
-    """Return what the cookies of a server at this port hold."""
+def cookies_of(header: str, port: int) -> list[str]:
+    """Return what the cookies of a server at this port hold, out of a Cookie header.
+
+    Other servers of the same host set cookies too, and of any form: each of those is passed over.
+
+    >>> cookies_of('a={"x":1}; b=x y; playground-80-abc=1', 80)
+    ['1']
+
+    """
     prefix = _prefix(port)
+    pairs = (pair.partition("=") for pair in header.split(";"))
     return [
-        value for name, value in cookies.items() if name.removeprefix("__Host-").startswith(prefix)
+        value.strip()
+        for name, _, value in pairs
+        if name.strip().removeprefix("__Host-").startswith(prefix)
     ]
 
 

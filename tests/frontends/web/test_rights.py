@@ -120,6 +120,13 @@ def test_all_who_know_the_password_have_one_token_until_it_is_forgotten() -> Non
 
 
 def test_cookies_of_two_servers_on_one_machine_do_not_meet() -> None:
-    cookies = {cookie_name(8810, "t1"): "t1", cookie_name(8810, "t2"): "t2", "other": "x"}
+    cookies = f"{cookie_name(8810, 't1')}=t1; other=x; {cookie_name(8810, 't2', True)}=t2"
     assert cookies_of(cookies, 8810) == ["t1", "t2"]
     assert cookies_of(cookies, 881) == []
+
+
+@pytest.mark.parametrize("other", ['a={"x":1}', "a=x y", "a", "=x", "$Version=1", 'a="x', "ä=ö"])
+def test_no_cookie_of_another_server_hides_ours(other: str) -> None:
+    ours = f"{cookie_name(8810, 't1')}=t1"
+    assert cookies_of(f"{other}; {ours}", 8810) == ["t1"]
+    assert cookies_of(f"{ours}; {other}", 8810) == ["t1"]
