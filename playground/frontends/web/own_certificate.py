@@ -102,9 +102,7 @@ def _serves(text: str, wanted: Iterable[str]) -> bool:
 
     try:
         certificate = _first(text)
-        alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-        names = alternatives.value.get_values_for_type(x509.DNSName)
-        addresses = map(str, alternatives.value.get_values_for_type(x509.IPAddress))
+        names, addresses = _alternatives(certificate)
         # cryptography 41 has no `not_valid_after_utc`, and 42 warns of the other.
         end = getattr(certificate, "not_valid_after_utc", None)
         end = end or certificate.not_valid_after.replace(tzinfo=UTC)
@@ -112,6 +110,32 @@ def _serves(text: str, wanted: Iterable[str]) -> bool:
     except (ValueError, x509.ExtensionNotFound):
         return False
     return has_key and {*wanted} <= {*names, *addresses} and end - datetime.now(UTC) > _LEFT
+
+
+def names_in(file: Path) -> list[str]:
+    """Return the host names that a file's first certificate (PEM) is for; [] where it has none.
+
+    A name with a wildcard is none: a page of another host that it fits could be made to lead here.
+
+    """
+    from cryptography import x509
+
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(_MOST_BYTES).decode("latin-1")
+        names, _ = _alternatives(_first(text))
+    except (OSError, ValueError, x509.ExtensionNotFound):
+        return []  # who begins to listen with it is told
+    return [name.lower() for name in names if "*" not in name]
+
+
+def _alternatives(certificate: x509.Certificate) -> tuple[list[str], list[str]]:
+    """Return the names and the addresses that a certificate is for (RFC 5280, 4.2.1.6)."""
+    from cryptography import x509
+
+    said = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    addresses = said.get_values_for_type(x509.IPAddress)
+    return said.get_values_for_type(x509.DNSName), [str(one) for one in addresses]
 
 
 def _first(text: str) -> x509.Certificate:

@@ -24,6 +24,7 @@ from playground.frontends.web import page
 from playground.frontends.web.files import FileShelf
 from playground.frontends.web.framing import notebook_origins
 from playground.frontends.web.gate import LOOPBACK_NAMES, Gate
+from playground.frontends.web.own_certificate import names_in
 from playground.frontends.web.rights import Keys, Right
 from playground.frontends.web.served_labs import ServedLabs
 from playground.frontends.web.site import Site
@@ -80,6 +81,16 @@ class Listening:
         """Whether only this machine's own programs can reach it."""
         return self.host in ("127.0.0.1", "::1", "localhost")
 
+    def our_names(self) -> frozenset[str]:
+        """Return the names that a browser may call this server by (`gate.is_our_name`).
+
+        They are ``names``, ``host``, this machine's own, and those that its certificate is for.
+
+        """
+        certified = [] if self.certificate is None else names_in(self.certificate)
+        said = [*self.names, self.host, socket.gethostname(), *certified]
+        return LOOPBACK_NAMES | {name.lower() for name in said}
+
 
 class WebServer:
     """The server of this process; `begin` is how one gets it."""
@@ -118,7 +129,7 @@ class WebServer:
             app,
             self.keys,
             self.port,
-            LOOPBACK_NAMES | set(self.where.names) | {socket.gethostname().lower()},
+            self.where.our_names(),
             secure=secure,
             password=self.where.password,
             framed_by=framed_by,

@@ -11,7 +11,10 @@ import pytest
 
 from playground import PlaygroundError
 from playground.frontends.web import own_certificate as module
-from playground.frontends.web.own_certificate import own_certificate
+from playground.frontends.web.gate import is_our_name
+from playground.frontends.web.own_certificate import names_in, own_certificate
+from playground.frontends.web.server import Listening
+from playground.lab.credentials import Credentials
 
 
 def test_it_is_made_once_and_only_its_user_can_read_it(tmp_path: Path) -> None:
@@ -44,6 +47,19 @@ def test_what_another_may_have_written_or_read_is_not_used(tmp_path: Path) -> No
     assert stat.S_IMODE(made.file.stat().st_mode) == 0o600
     made.file.write_text("no certificate")
     assert own_certificate("192.0.2.7", tmp_path).fingerprint != made.fingerprint
+
+
+def test_a_server_knows_the_names_that_its_certificate_is_for(tmp_path: Path) -> None:
+    key, chain = Credentials.make({}).issue(["Lab.Uni.example", "*.uni.example"], ["192.0.2.7"])
+    given = tmp_path / "given.pem"
+    given.write_text(chain + key)
+    assert names_in(given) == ["lab.uni.example"]
+    where = Listening("server.uni.example", certificate=given, key=given)
+    assert {"server.uni.example", "lab.uni.example", "localhost"} <= where.our_names()
+    assert is_our_name(f"{where.host}:8810", where.our_names())
+    assert not is_our_name("evil.uni.example", where.our_names())
+    given.write_text("no certificate")
+    assert names_in(given) == names_in(tmp_path / "missing") == []
 
 
 def test_where_nothing_can_be_kept_it_is_said(tmp_path: Path) -> None:
