@@ -123,11 +123,17 @@ class Keys:
         with self._lock:
             self._forget(_digest(token))
 
-    def withdraw(self, lab: str, but: str | None = None) -> None:
-        """Forget the tokens of one lab, which has gone; or ``but`` those bound to this one."""
+    def withdraw(self, lab: str, but: str | None = None, only: str | None = None) -> None:
+        """Forget the tokens of a lab of that name.
+
+        ``but`` keeps those that are bound to this lab, and ``only`` forgets no others.
+
+        """
         with self._lock:
             for key, right in list(self._rights.items()):
-                if right.lab == lab and (but is None or right.bound_to not in ("", but)):
+                if right.lab != lab or (only is not None and right.bound_to != only):
+                    continue
+                if but is None or right.bound_to not in ("", but):
                     self._forget(key)
 
     def labs_ended(self, bound_to: Iterable[str]) -> None:

@@ -216,7 +216,7 @@ class WebPage:
     """
 
     def __init__(self, server: WebServer, lab: Lab, key: str) -> None:
-        self._server, self._lab = server, lab
+        self._server, self._lab, self._key = server, lab, key
         path = quote(lab.name, safe="")
         self.address = server.address(f"/lab/{path}", Right(lab.name, True, key))
         self.look_address = server.address(f"/look/{path}", Right(lab.name, bound_to=key))
@@ -224,7 +224,7 @@ class WebPage:
     def close(self) -> None:
         """Let the addresses lead nowhere, and shut the pages; the lab goes on."""
         self._server.labs.remove(self._lab)
-        self._server.site.withdraw(self._lab.name)
+        self._server.site.withdraw(self._lab.name, only=self._key)
 
     def __repr__(self) -> str:
         return f"<the live page of {self._lab.name}: {self.address}>"

@@ -68,15 +68,20 @@ class Site:
         with self._lock:
             self._views.pop(view, None)
 
-    def withdraw(self, name: str, but: str | None = None) -> None:
+    def withdraw(self, name: str, but: str | None = None, only: str | None = None) -> None:
         """Let all addresses of a lab lead nowhere, and shut its pages.
 
-        ``but`` is the key of a lab of that name which is there now: its own stay.
+        ``but`` is the key of a lab of that name which is there now: its own stay.  ``only`` is the
+        key of the one whose addresses are meant, where another may have its name by now.
 
         """
-        self.keys.withdraw(name, but)
+        self.keys.withdraw(name, but, only)
         with self._lock:
-            gone = [view for view in self._views if view.name == name and view.key != but]
+            gone = [
+                view
+                for view in self._views
+                if view.name == name and view.key != but and only in (None, view.key)
+            ]
             shuts = [self._views.pop(view) for view in gone]
         for view, shut in zip(gone, shuts, strict=True):
             view.withdraw()

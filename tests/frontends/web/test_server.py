@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from playground import BadArgument, Host, Lab, Link, PlaygroundError, Switch
-from playground.frontends.web.server import Listening, WebPage, open_page
+from playground.frontends.web.server import Listening, WebPage, WebServer, open_page
 from tests.frontends.web.socket_client import Socket, visiting
 from tests.support_agent import needs_root
 
@@ -78,6 +78,19 @@ def test_a_closed_page_leads_nowhere_and_the_lab_goes_on(lab: Lab) -> None:
         assert httpx.get(second.address).status_code == 403
         assert client.get(seen.url).status_code == 401
     assert lab.running
+
+
+def test_a_page_that_is_closed_late_shuts_no_other_labs_of_that_name() -> None:
+    server = WebServer(Listening())
+    first, second = (Lab(Host("h1"), name="again") for _ in range(2))
+    pages = [WebPage(server, lab, server.labs.add(lab)) for lab in (first, second)]
+    tokens = [page.address.partition("token=")[2] for page in pages]
+    pages[0].close()
+    assert [server.keys.right_of(token) is None for token in tokens] == [True, False]
+    assert server.labs.open("again") is second
+    pages[1].close()
+    assert server.keys.right_of(tokens[1]) is None
+    server.close()
 
 
 @pytest.mark.parametrize(
