@@ -674,6 +674,7 @@ def open_page(lab_name: str | None, host: str, port: str | None) -> None:
     help="Its PEM file, for TLS.",
 )
 @click.option("--key", type=click.Path(path_type=Path), help="The certificate's key, a PEM file.")
+@click.option("--new", is_flag=True, help="Draw a new lab: LAB is the file that it is saved in.")
 def web(
     lab: str | None,
     port: int | None,
@@ -681,8 +682,12 @@ def web(
     password: bool,
     certificate: Path | None,
     key: Path | None,
+    new: bool,
 ) -> None:
     """Show LAB in a browser, or all labs of this machine.
+
+    LAB is the name of one that runs, or its file: one that is not up yet is drawn on,
+    saved and started there, and with --new so is a lab of which nothing stands anywhere yet.
 
     It prints an address with a token in it: whoever has it may do all that you may do.
     The second address is to be shared: with it nothing can be changed.
@@ -702,6 +707,7 @@ def web(
         password=secret,
         certificate=certificate,
         key=key,
+        new=new,
     )
 
 

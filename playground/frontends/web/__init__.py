@@ -17,6 +17,7 @@ fetches anything from elsewhere.
 `sessions/`        what runs for panels: terminals, captures
 `content/`         what panels show, made of what a lab has said; pure
 `lab_page`         the page of a lab
+`drawing/`         labs that are only drawn, and their page
 `page`             all pages: addresses, who may see which
 `notice_page`      a page of one sentence: what is not there, or not for who asks
 `served_labs`      which labs there are, and the way to each

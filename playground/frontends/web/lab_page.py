@@ -66,9 +66,9 @@ class LabPage:
         view.on_close(lambda: watch.leave(self.show))
         self._drawer = PanelDrawer(view)
         self._follow = FollowPanel(view, watch)
-        self._edit = (
-            EditPanel(view, RunningLab(view.lab), self._show_draft) if view.may_change else None
-        )
+        drawing = self._site.drawings.of_lab(view.name, view.key)
+        edited = RunningLab(view.lab, None if drawing is None else drawing.file)
+        self._edit = EditPanel(view, edited, self._show_draft) if view.may_change else None
         self._tools()
         shown = [name for name in ("realms",) if name in watch.layers]
         with ui.element("main").classes("pg-main"):

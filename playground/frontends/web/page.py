@@ -13,13 +13,20 @@ from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.exception_handlers import http_exception_handler
-from fastapi.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
+from fastapi.responses import (
+    HTMLResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from nicegui import Client, app, ui
 from starlette.exceptions import HTTPException
 
 from playground.errors import NotReady, PlaygroundError
 from playground.frontends.web import lab_page
 from playground.frontends.web.body_limit import BodyLimit
+from playground.frontends.web.drawing import draw_page
 from playground.frontends.web.files import FILES
 from playground.frontends.web.gate import RIGHTS
 from playground.frontends.web.notice_page import notice_page
@@ -44,21 +51,27 @@ def register(site: Site) -> None:
 
     @ui.page("/")
     async def labs(request: Request) -> None:
-        await _list(site, rights_of(request))
+        await _list(site, site.drawings.widened(rights_of(request)))
 
     @ui.page("/lab/{name}", response_timeout=_PAGE_LIMIT_S)
     async def lab(request: Request, name: str) -> Response | None:
-        rights = rights_of(request)
+        rights = site.drawings.widened(rights_of(request))
+        if site.drawings.find(name, rights) and not allows(rights, name, change=True):
+            return RedirectResponse(f"/draw/{quote(name, safe='')}")
         if not allows(rights, name, change=True):
             return _refusal("this address may not change the lab: ask for one that may")
         return await _show(site, name, rights, True)
 
     @ui.page("/look/{name}", response_timeout=_PAGE_LIMIT_S)
     async def look(request: Request, name: str) -> Response | None:
-        rights = rights_of(request)
+        rights = site.drawings.widened(rights_of(request))
         if not allows(rights, name):
             return _refusal("this address is another lab's")
         return await _show(site, name, rights, False)
+
+    @ui.page("/draw/{name}", response_timeout=_PAGE_LIMIT_S)
+    async def draw(request: Request, name: str) -> Response | None:
+        return await _draw(site, name, rights_of(request))
 
     @app.exception_handler(404)
     async def nowhere(request: Request, exception: Exception) -> Response:
@@ -114,7 +127,10 @@ async def _list(site: Site, rights: Iterable[Right]) -> None:
         except PlaygroundError as error:
             lines, words = [], str(error)
         else:
-            words = "No lab is running: start one with `playground up FILE.py`."
+            words = (
+                "No lab is running: start one with `playground up lab.yaml`, or draw one with "
+                "`playground web --new lab.yaml`."
+            )
         lines = [line for line in lines if allows(bound(rights, line.key), line.name)]
         if lines == shown:
             return
@@ -156,6 +172,8 @@ async def _show(
     except NotReady as error:
         return _refusal(str(error), 503)
     except PlaygroundError as error:
+        if site.drawings.find(name, rights) is not None:  # it has ended, and its file is there
+            return RedirectResponse(f"/draw/{quote(name, safe='')}")
         return _missing(str(error))
     # What was bound to a lab that had this name before ends here, for good.
     site.withdraw(name, but=key)
@@ -188,6 +206,17 @@ async def _show(
     return None
 
 
+async def _draw(site: Site, name: str, rights: frozenset[Right]) -> Response | None:
+    drawing = site.drawings.find(name, rights)
+    if drawing is None:
+        return _refusal("this address draws no lab here, or another one")
+    if await asyncio.get_running_loop().run_in_executor(site.threads, drawing.runs):
+        return RedirectResponse(f"/lab/{quote(name, safe='')}")
+    ui.on_exception(_say)
+    await draw_page.build(drawing, site.threads)
+    return None
+
+
 def _say(error: Exception) -> None:
     """Show what went wrong in a handler: a sentence of ours, or that it is our mistake."""
     if isinstance(error, PlaygroundError):
@@ -210,7 +239,7 @@ async def _fetch(site: Site, request: Request, key: str) -> Response:
         file = site.files.find(key)
     except PlaygroundError as error:
         return PlainTextResponse(str(error), status_code=404)
-    if not allows(rights_of(request), file.lab):
+    if not allows(site.drawings.widened(rights_of(request)), file.lab):
         return _refusal("this address is another lab's")
     loop = asyncio.get_running_loop()
     threads = site.threads_of(file.lab)

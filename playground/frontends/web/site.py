@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from weakref import WeakValueDictionary
 
+from playground.frontends.web.drawing.drawings import Drawings
 from playground.frontends.web.files import FileShelf
 from playground.frontends.web.picture_watch import PictureWatch
 from playground.frontends.web.rights import Keys, Right
@@ -42,6 +43,7 @@ class Site:
         self.files = files
         self.address = address
         self.sessions = Sessions()
+        self.drawings = Drawings()
         self._shares = ThreadShares(_THREADS_OF_A_LAB)
         # Kept by the pages that show them: what nobody looks at is forgotten.
         self._watches: WeakValueDictionary[str, PictureWatch] = WeakValueDictionary()

@@ -8,6 +8,7 @@ loop of its own: playwright has one in this thread.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from playground import Host, Lab, Link, Router, Switch
 from playground.frontends.web.server import WebPage, open_page
 from tests.frontends.web.browser_tab import PALE, Tab
 from tests.frontends.web.chromium import chromium
+from tests.frontends.web.drawing.mouse import made_with_the_mouse
 from tests.support_agent import needs_root
 
 pytestmark = needs_root
@@ -146,6 +148,12 @@ def test_a_host_that_is_drawn_comes_up_in_the_running_lab(lab: Lab, tab: Tab) ->
     page.wait_for_selector('[data-part="node h9"]:not([data-draft])')
     assert lab["h9"].ping("h1", count=1).received == 1
     page.click('header [aria-label="Edit"]')
+
+
+def test_an_empty_page_becomes_a_file_and_a_lab_that_runs_as_it_says(
+    browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_with_the_mouse(browser, tmp_path / "web-mouse.yaml", monkeypatch)
 
 
 def test_one_panel_takes_the_place_of_another_and_the_picture_has_the_rest(tab: Tab) -> None:

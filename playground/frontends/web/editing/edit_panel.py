@@ -26,6 +26,12 @@ from playground.operations.pictures.diagram import Diagram
 _KINDS = {"host": "Host", "router": "Router", "switch": "Switch", "link": "Link"}
 _MOST_ROWS = 200
 
+_HINTS = {
+    "add": "A click on a node of the picture changes that one.",
+    "link": "Choose two nodes, here or by a click on each.",
+    "edit": "Choose Host, Router, Switch or Link above to add another.",
+}
+
 
 R = TypeVar("R")
 
@@ -46,7 +52,7 @@ class EditPanel:
     """A drawer in which a draft of the lab is changed, until it is applied to what runs.
 
     ``on_draft`` is told of each draft that was taken, None where there is none; ``on_done`` is
-    waited for when one was applied.
+    waited for when one was applied, and ``on_save`` writes one that is not.
 
     """
 
@@ -57,12 +63,14 @@ class EditPanel:
         on_draft: Callable[[Diagram | None], Awaitable[None]],
         on_done: Callable[[str], Awaitable[None]] = _nothing,
         *,
+        on_save: Callable[[str], str] | None = None,
         stays_open: bool = False,
     ) -> None:
         self._view = view
         self._edited = edited
         self._on_draft = on_draft
         self._on_done = on_done
+        self._on_save = on_save
         self._text = ""
         # The lab's own text when the changes were shown: they are of that lab alone.
         self._base = ""
@@ -127,6 +135,8 @@ class EditPanel:
             action = self._edited.action
             self._apply = ui.button(action, icon="check", on_click=self._applied)
             self._apply.props(f'no-caps aria-label="{action}"').disable()
+            if self._on_save is not None:
+                ui.button("Save", icon="save", on_click=self._saved).props("no-caps outline")
             ui.button("Undo all", icon="undo", on_click=self.reload).props("flat no-caps")
             ui.button("Download", icon="download", on_click=self._download).props("flat no-caps")
 
@@ -144,7 +154,15 @@ class EditPanel:
             ui.toggle(_KINDS, value="host", on_change=lambda event: self._add(event.value)).props(
                 "dense no-caps"
             )
+        # Made once: what is typed or clicked while another kind is chosen is not lost with a form.
+        self._title = ui.label().classes("font-bold")
+        self._name = ui.input("Name").classes("w-full")
+        self._hint = ui.label().classes("text-sm")
         self._form = ui.column().classes("w-full gap-1")
+        with ui.row():
+            self._submit = ui.button("Add", on_click=self._submitted).props("no-caps")
+            self._remove = ui.button("Remove", on_click=self._removed)
+            self._remove.props("no-caps flat color=negative")
         self._add("host")
 
     def _add(self, kind: str) -> None:
@@ -159,19 +177,20 @@ class EditPanel:
     def _show_form(self, kind: str, name: str | None, arguments: Mapping[str, Any]) -> None:
         self._kind, self._node, self._next = kind, name, 0
         self._inputs = {}
+        self._title.text = "" if name is None else f"{_KINDS[kind]} {name}"
+        self._name.set_visibility(name is None and kind != "link")
+        self._hint.text = _HINTS[
+            "edit" if name is not None else "link" if kind == "link" else "add"
+        ]
+        self._submit.text = "Add" if name is None else "Change"
+        self._remove.set_visibility(name is not None)
         self._form.clear()
         with self._form:
             if kind == "link":
                 names = draft.node_names(self._text)
-                ui.label("Choose two nodes, here or by a click on each.").classes("text-sm")
                 self._from, self._to = (
                     ui.select(names, label=word).classes("w-full") for word in ("From", "To")
                 )
-            elif name is None:
-                self._name = ui.input("Name").classes("w-full")
-                ui.label("A click on a node of the picture changes that one.").classes("text-sm")
-            else:
-                ui.label(f"{_KINDS[kind]} {name}").classes("font-bold")
             fields = fields_of(kind)
             for field in fields:
                 if field.usual or field.name in arguments:
@@ -180,11 +199,6 @@ class EditPanel:
                 for field in fields:
                     if field.name not in self._inputs:
                         self._input(field, None)
-            with ui.row():
-                word = "Add" if name is None else "Change"
-                ui.button(word, on_click=self._submitted).props("no-caps")
-                if name is not None:
-                    ui.button("Remove", on_click=self._removed).props("no-caps flat color=negative")
 
     def _input(self, field: Field, value: Any) -> None:
         made: Any
@@ -302,16 +316,27 @@ class EditPanel:
     async def _applied(self) -> None:
         text, base, number = self._text, self._base, self._takes
         self._apply.disable()
+        self._apply.props(add="loading")
         try:
             said = await self._view.act(self._edited.apply, text, base)
         except PlaygroundError:
             with suppress(PlaygroundError):
                 await self._take(text)
             raise
+        finally:
+            self._apply.props(remove="loading")
         ui.notify(said, type="positive", position="top")
         await self._on_done(text)
         if number == self._takes:  # else somebody has typed meanwhile
             await self.reload()
+
+    async def _saved(self) -> None:
+        assert self._on_save is not None
+        text, number = self._text, self._takes
+        said = await self._view.act(self._on_save, text)
+        ui.notify(said, type="positive", position="top")
+        if number == self._takes:
+            await self._take(text)
 
     def _download(self) -> None:
         text = self._text
