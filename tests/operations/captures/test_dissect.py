@@ -53,6 +53,24 @@ def test_tcp_is_told_with_relative_numbers() -> None:
     assert (last.where, last.direction, last.time_s) == ("h1/eth0", "out", pytest.approx(0.003))
 
 
+def test_headers_that_are_not_plain_are_read_as_those_that_are() -> None:
+    # Most packets have neither a tag nor options, and their words are known from those before.
+    plain = [
+        *handshake(),
+        tcp("PA", 1001, 5001, b"GET / HTTP/1.1\r\n"),
+        tcp("PA", 1001, 5001, b"GET / HTTP/1.1\r\n"),
+        tcp("A", 5001, 1020, back=True),
+        udp(40000, 9, b"x" * 30),
+        udp(40000, 9, b"x" * 30)[:30],
+        tcp("A", 1020, 5001)[:50],
+    ]
+    tagged = [frame[:12] + b"\x81\x00\x00\x05" + frame[12:] for frame in plain]
+    for one, other in zip(captured(plain), captured(tagged), strict=True):
+        assert (one.vlan, other.vlan) == (None, 5)
+        for name in ("source", "destination_mac", "protocol", "info", "seq", "mark", "payload"):
+            assert getattr(one, name) == getattr(other, name), (one, name)
+
+
 def test_windows_are_scaled_when_both_sides_agreed() -> None:
     scale = b"\x01\x03\x03\x07"
     packets = captured(
