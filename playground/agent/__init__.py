@@ -156,11 +156,11 @@ impair(directions: [{"pid", "interface", "watch": pid or null, "impairment": IMP
     "filter" (loss), "relay" (the rest).  A relay is a process that ends with the
     process ``watch``.  On a failure all get their ``before`` back.  A queue that is not
     ours is an error without ``replace``.
-routes(pids) -> [[{"destination", "via", "interface", "metric", "protocol", "kind",
+routes(pids, most = null) -> [[{"destination", "via", "interface", "metric", "protocol", "kind",
         "table", "source", "weight"}]]
     The routes of each node, in all tables but those of its own addresses, as the
     kernel has them: a row a next hop, numbers as in rtnetlink(7).  Via, interface,
-    metric and source may be null.
+    metric and source may be null.  With ``most`` about so many of each node at most.
 impaired(ends: [END]) -> [{"by": ["netem"], "settings": {"delay_ms": 50}}]
     What impairs the frames that leave by each, and how, read from the kernel: ways as
     for impair, settings by the names of `model.impairment.Impairment`.
@@ -215,10 +215,10 @@ rule_counts(pid, table = "playground") -> [[chain, comment, packets, bytes]]
     What the rules of an inet table have counted, in their order.
 ruleset(pid) -> text
     All rules of a node, as ``nft list ruleset`` prints them.
-connections(pid) -> [CONNECTION]
-    What a node's connection tracking knows: {"protocol": 6, "source", "source_port",
-    "destination", "destination_port" of its first packet, "reply_source" and so on of
-    its answers (ports null where there are none; ICMP's id is its source port),
+connections(pid, most = null) -> [CONNECTION]
+    What a node's connection tracking knows, at most so many: {"protocol": 6, "source",
+    "source_port", "destination", "destination_port" of its first packet, "reply_source" and
+    so on of its answers (ports null where there are none; ICMP's id is its source port),
     "state": TCP's or null, "status": bits of linux/nf_conntrack_common.h, "expires_s",
     "mark", "packets", "bytes" (null where the kernel does not count), "helper"}.
 forget(pid, connections: [CONNECTION] or null) -> number

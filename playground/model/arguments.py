@@ -87,6 +87,12 @@ def check_seconds(name: str, value: object, *, needed: bool = False) -> None:
         )
 
 
+def check_most(value: object) -> None:
+    """Refuse a limit of rows that is no whole number above 0; None is no limit."""
+    if value is not None and not is_whole(value, 1, 1 << 31):
+        raise BadArgument(f"most={shown(value)} is no number of rows; write most=500")
+
+
 def check_mapping(
     here: str, value: object, example: str, error: type[PlaygroundError] = BadArgument
 ) -> Mapping[Any, Any]:

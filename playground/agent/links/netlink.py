@@ -118,8 +118,12 @@ class Netlink:
             results += [(message, *answers[first + offset]) for offset, message in enumerate(batch)]
         return results
 
-    def ask(self, message: Message) -> list[bytes]:
-        """Send a question; return the bodies of its answers (all, with NLM_F_DUMP)."""
+    def ask(self, message: Message, most: int | None = None) -> list[bytes]:
+        """Send a question; return the bodies of its answers (all, with NLM_F_DUMP).
+
+        With ``most`` no more than so many; the others are left where they are.
+
+        """
         self.sequence += 1
         header = _HEADER.pack(
             16 + len(message.body),
@@ -142,6 +146,8 @@ class Netlink:
                 if kind == NLMSG_DONE:
                     return bodies
                 bodies.append(body)
+                if len(bodies) == most:
+                    return bodies
 
     def look(self, message: Message) -> list[bytes]:
         """Send a question about what may not be there; [] where it is not."""

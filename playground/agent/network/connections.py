@@ -49,11 +49,11 @@ TCP_STATES = (
 )
 
 
-def connections(pid: int) -> list[Request]:
+def connections(pid: int, most: int | None = None) -> list[Request]:
     netlink = Netlink(pid, NETLINK_NETFILTER)
     message = Message(CT_GET, NLM_F_DUMP, netfilter_body(socket.AF_UNSPEC), "list connections")
     try:
-        return [_connection(body) for body in netlink.ask(message)]
+        return [_connection(body) for body in netlink.ask(message, most)]
     finally:
         netlink.close()
 

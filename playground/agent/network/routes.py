@@ -40,6 +40,8 @@ RTA_VIA = 18
 RT_TABLE_MAIN = 254
 RT_TABLE_LOCAL = 255
 RTM_F_CLONED = 0x200
+# Of one node's addresses, in the table "local".
+_OWN_ROUTES = 4096
 RTPROT_KERNEL = 2
 RTPROT_STATIC = 4
 RTN_UNSPEC = 0
@@ -105,7 +107,7 @@ def gateway_of(family: int, found: dict[int, bytes]) -> str | None:
     return None
 
 
-def routes(pids: Sequence[int]) -> list[list[Request]]:
+def routes(pids: Sequence[int], most: int | None = None) -> list[list[Request]]:
     found = []
     for pid in pids:
         netlink = Netlink(pid)
@@ -115,8 +117,11 @@ def routes(pids: Sequence[int]) -> list[list[Request]]:
             RTM_GETROUTE, NLM_F_DUMP, struct.pack("BBBBBBBBI", *[0] * 9), "read the routes"
         )
         rows: list[Request] = []
-        for answer in netlink.ask(question):
+        # Routes of the node's own addresses are answers too, which `route_rows` leaves out.
+        for answer in netlink.ask(question, None if most is None else most + _OWN_ROUTES):
             rows += route_rows(answer, names)
+            if most is not None and len(rows) >= most:
+                break
         found.append(rows)
         netlink.close()
     return found

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from playground.display.tables import Table
 from playground.errors import BadArgument
+from playground.model.arguments import check_most
 from playground.model.records import dataclass
 from playground.operations.connection.handles import Node
 
@@ -60,8 +61,10 @@ class Connection:
         return bool(self.status & (_SNAT | _DNAT))
 
 
-def connections(node: Node) -> Table[Connection]:
+def connections(node: Node, *, most: int | None = None) -> Table[Connection]:
     """Return the connections that this node keeps in mind, as rows.
+
+    With ``most`` no more than so many of them, in no order: a busy NAT has a hundred thousand.
 
     These are what NAT and a firewall's "established" go by (conntrack): the
     packets of a connection as they came, and those of its answers.  A
@@ -72,8 +75,11 @@ def connections(node: Node) -> Table[Connection]:
     tcp       192.168.1.11        40312  10.25.1.1    ...  ESTABLISHED
 
     """
+    check_most(most)
     live = node.running()
-    return Table(read_connection(row) for row in live.agent.call("connections", pid=live.pid))
+    asked = {} if most is None else {"most": most}
+    rows = live.agent.call("connections", pid=live.pid, **asked)
+    return Table(read_connection(row) for row in rows)
 
 
 def forget(node: Node, *wanted: Connection) -> int:

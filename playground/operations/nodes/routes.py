@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from playground.display.tables import Table
+from playground.model.arguments import check_most
 from playground.operations.connection.handles import Node
 from playground.operations.connection.vrfs import check_vrf, table_of
 from playground.planning.route_rows import PolicyRule, Route
@@ -47,10 +48,11 @@ def policy_rules(node: Node) -> Table[PolicyRule]:
     return Table(PolicyRule(**row) for row in rows)
 
 
-def routes(node: Node, *, vrf: str | None = None) -> Table[Route]:
+def routes(node: Node, *, vrf: str | None = None, most: int | None = None) -> Table[Route]:
     """Return the routes that the kernel has, of all tables but its own addresses'.
 
-    With ``vrf`` those of one VRF of a router, without it those of all.
+    With ``vrf`` those of one VRF of a router, without it those of all.  With ``most`` about so
+    many are read: a router may have a million.
 
     A row a next hop, so that equal-cost paths are several rows::
 
@@ -61,11 +63,14 @@ def routes(node: Node, *, vrf: str | None = None) -> Table[Route]:
         10.0.2.0/24  10.0.6.1  eth2           20  ospf      unicast  main
 
     """
+    check_most(most)
     live = node.running()
     table = None if check_vrf(node, vrf) is None else table_of(node, vrf)
-    [rows] = live.agent.call("routes", pids=[live.pid])
+    # Of one VRF's there may be few among many.
+    asked = {} if most is None or table is not None else {"most": most}
+    [rows] = live.agent.call("routes", pids=[live.pid], **asked)
     if table is not None:
-        rows = [row for row in rows if row["table"] == table]
+        rows = [row for row in rows if row["table"] == table][:most]
     return Table(with_hops([read_route(row) for row in rows]))
 
 

@@ -40,3 +40,5 @@ def test_connections_are_read_and_forgotten(agent: Client) -> None:
         assert agent.call("connections", pid=h1.pid) == []
         run(agent, h1.pid, "ping -c 1 127.0.0.1")
         assert agent.call("forget", pid=h1.pid, connections=None) == 1
+        run(agent, h1.pid, "for n in 1 2 3; do ping -c 1 127.0.0.$n; done")
+        assert [len(agent.call("connections", pid=h1.pid, most=n)) for n in (2, 3, 9)] == [2, 3, 3]

@@ -40,6 +40,8 @@ def test_routes_are_read_from_each_node(
     found = {(r["destination"], r["via"], r["interface"]) for r in first if "." in r["destination"]}
     assert found == {("10.0.0.0/24", None, "eth0"), ("10.9.0.0/16", "10.0.0.2", "eth0")}
     assert [r for r in second if "." in r["destination"]] == []
+    [one], _ = agent.call("routes", pids=[h1.pid, h2.pid], most=1)
+    assert one in first
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,8 @@ def test_a_row_says_who_began_and_who_answers_whom() -> None:
 def test_a_node_that_does_not_run_has_none() -> None:
     with pytest.raises(NotRunning):
         Host("h1").connections()
+    with pytest.raises(BadArgument, match="most=0 is no number of rows"):
+        Host("h1").connections(most=0)
 
 
 @pytest.fixture(scope="module")

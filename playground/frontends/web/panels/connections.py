@@ -7,6 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
+from playground.frontends.web.content.cells import MOST_ROWS
 from playground.frontends.web.view import LabView
 from playground.frontends.web.widgets.live_table import LiveTable
 from playground.operations.nodes.connections import Connection, connections, forget
@@ -30,7 +31,7 @@ def build(view: LabView, name: str) -> None:
     table = LiveTable(
         view,
         _COLUMNS,
-        lambda: map(_row, connections(node)),
+        lambda: map(_row, connections(node, most=MOST_ROWS)),
         numbers=["expires_s"],
         empty=_NOBODY if _is_tracking(view, name) else _UNTRACKED,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from playground.frontends.web.content.cells import MOST_ROWS
 from playground.frontends.web.view import LabView
 from playground.frontends.web.widgets.live_table import LiveTable
 from playground.operations.nodes.routes import routes
@@ -27,7 +28,7 @@ def build(view: LabView, name: str) -> None:
     LiveTable(
         view,
         _COLUMNS,
-        lambda: map(_row, routes(node)),
+        lambda: map(_row, routes(node, most=MOST_ROWS)),
         numbers=["metric"],
         empty="This node has no routes.",
     )
