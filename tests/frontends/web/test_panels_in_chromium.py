@@ -24,6 +24,7 @@ from playground.engines.namespaces.engine import NamespacesEngine
 from playground.frontends.web.link_keys import key_of
 from playground.frontends.web.server import WebPage, _here, open_page
 from playground.operations.pictures.diagram import drawn
+from playground.operations.pictures.live_widget import _SCRIPT
 from tests.frontends.web.browser_tab import PALE
 from tests.frontends.web.chromium import PATIENCE_MS, chromium
 from tests.support_agent import needs_root
@@ -106,6 +107,10 @@ def open_panel(page: Page, part: str, title: str) -> None:
     tab.wait_for()
     tab.click()
 
+
+# Tables of panels whose last column is cut beside the picture.
+CUT = """() => [...document.querySelectorAll(".q-drawer--right .q-table__middle")].filter(
+    table => table.scrollWidth > table.clientWidth).map(table => table.textContent)"""
 
 WHITE = "rgb(255, 255, 255)"
 
@@ -193,6 +198,7 @@ def test_tables_show_what_the_kernel_has(net: Network, page: Page) -> None:
     net.h1.run(f"cp /bin/sleep '/tmp/{EVIL[:12]}'; '/tmp/{EVIL[:12]}' 300 >/dev/null 2>&1 &")
     open_panel(page, "node h1", "Routes")
     page.get_by_role("cell", name="0.0.0.0/0").wait_for()
+    assert page.evaluate(CUT) == []
     page.get_by_role("tab", name="Neighbours").click()
     page.get_by_role("cell", name="modem").first.wait_for()
     page.get_by_role("tab", name="Sockets").click()
@@ -200,6 +206,7 @@ def test_tables_show_what_the_kernel_has(net: Network, page: Page) -> None:
     close_panels(page)
     open_panel(page, "node modem", "Connections")
     page.get_by_role("cell", name="203.0.113.2:80").first.wait_for()
+    assert page.evaluate(CUT) == []
     close_panels(page)
     net.h1.kill_background()
 
@@ -392,6 +399,61 @@ def test_keys_copy_and_paste_in_a_terminal(net: Network, browser: Browser) -> No
         page.keyboard.press("Control+V")
         wait_until(lambda: re.search(r"# from", terminal_text(page)))
         close_panels(page)
+
+
+# A notebook's end of a widget, as anywidget's modules see it (https://anywidget.dev/en/afm/).
+MODEL = """async ([source, svg, shown]) => {
+    const blob = new Blob([source], { type: "text/javascript" });
+    const { default: widget } = await import(URL.createObjectURL(blob));
+    const hearers = new Set();
+    window.said = [];
+    window.tell = message => hearers.forEach(hear => hear(message));
+    const model = {
+        get: name => ({ svg, shown })[name],
+        on: (kind, hear) => kind === "msg:custom" && hearers.add(hear),
+        off: (kind, hear) => hearers.delete(hear),
+        send: ({ word }) => window.said.push(word),
+    };
+    window.dispose = await widget.render({ model, el: document.body });
+}"""
+
+
+def test_the_picture_of_a_notebook_is_drawn_and_changes_with_the_lab(
+    net: Network, browser: Browser
+) -> None:
+    widget = net.lab.live()
+    page = browser.new_page()
+    try:
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        # Whatever would be in it, the drawing is no page: none of its scripts run.
+        svg = widget.svg.replace("</svg>", "<script>window.hacked = 1</script></svg>")
+        page.evaluate(MODEL, [_SCRIPT.read_text(), svg, widget.shown])
+        cable = page.locator(f'[data-part="{net.cable}"]').first
+        assert page.locator('[data-part="node h1"]').count() >= 1
+        assert page.locator('[data-part="lab"]').first.get_attribute("data-state") == "runs"
+        assert page.evaluate("said") == ["new"]
+
+        def look() -> str | None:
+            change = widget._picture.change()
+            message = {"svg": change.svg or "", "attributes": change.attributes}
+            page.evaluate("message => tell(message)", message)
+            return cable.get_attribute("data-state")
+
+        net.uplink.down()
+        wait_until(lambda: look() == "down")
+        net.uplink.up()
+        wait_until(lambda: look() not in ("down", None))
+        page.evaluate("tell({svg: '', attributes: {'node h1': {title: '" + EVIL + "'}}})")
+        assert page.locator("img").count() == 0
+        page.evaluate("dispose()")
+        assert page.evaluate("said.at(-1)") == "gone"
+        page.evaluate("tell({svg: '<svg/>', attributes: {}})")  # it hears no more
+        assert page.locator('[data-part="node h1"]').count() >= 1
+        assert page.evaluate("window.hacked === undefined") and problems == []
+    finally:
+        page.close()
+        widget.close()
 
 
 def test_a_lab_that_dies_leaves_a_page_that_says_so_once(net: Network, page: Page) -> None:
