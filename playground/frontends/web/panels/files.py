@@ -78,7 +78,8 @@ class _Files:
         await self._open(folder_listing.folder_above(self._folder))
 
     async def _open(self, folder: str) -> None:
-        folder = posixpath.normpath(posixpath.join("/", folder))
+        # Two slashes at the front would stay (POSIX), and lead above them.
+        folder = posixpath.normpath("/" + folder.lstrip("/"))
         self._entries, more = await self._view.ask(host_files.list_folder, self._node, folder)
         self._folder = folder
         self._path.value = visible(folder)

@@ -8,6 +8,7 @@ from playground.display.safe_text import visible
 from playground.frontends.web.content import cells
 from playground.frontends.web.explaining.probe import follow
 from playground.frontends.web.view import LabView
+from playground.operations.diagnosis.evidence.explanation import Explanation
 
 TITLE = "Explain to …"
 
@@ -44,8 +45,7 @@ def build(view: LabView, name: str) -> None:
             found = await follow(view, name, str(target.value), number, protocol.value)
         finally:
             button.enable()
-        mark = "✓ it arrives" if found.ok else f"✗ {found.cause} at {found.node}"
-        verdict.set_text(visible(f"{mark}: {found.sentence}"))
+        verdict.set_text(words(found))
         advice.set_text(visible(found.advice))
         path.set_text(" → ".join(found.path))
         table.rows = cells.rows(found.steps.rows, _COLUMNS)
@@ -55,3 +55,9 @@ def build(view: LabView, name: str) -> None:
     target.on("keydown.enter", ask)
     if not view.may_change:
         ui.label("To look only: a ping, or tcp to a node of this lab.").classes("text-sm")
+
+
+def words(found: Explanation) -> str:
+    """Return what is said of a packet, on one line of visible text or more."""
+    mark = "✓ it arrives" if found.ok else f"✗ {found.cause} at {found.node}"
+    return visible(f"{mark}: {found.sentence}")
