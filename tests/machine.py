@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import getpass
 import json
 import os
@@ -127,8 +128,10 @@ def labs_with_remains() -> set[str]:
     for entry in os.scandir("/proc"):
         if not entry.name.isdigit():
             continue
-        with contextlib.suppress(OSError):
-            environ = Path(entry.path, "environ").read_bytes()
+        with contextlib.suppress(OSError), open(f"{entry.path}/environ", "rb", 0) as file:
+            environ = file.read()
+            if b"playground." not in environ:
+                continue
             labels = dict(
                 word.split("=", 1)
                 for word in environ.decode("utf-8", "replace").split("\0")
@@ -225,17 +228,22 @@ def _rules(theirs: set[str]) -> list[str]:
 def _sysctls() -> dict[str, bytes]:
     """The machine's network settings; of interfaces only those that all have."""
     found = {}
+    for path in _sysctl_files():
+        # Some can only be written.
+        with contextlib.suppress(OSError), open(path, "rb", 0) as file:
+            found[path] = file.read()
+    return found
+
+
+@functools.cache
+def _sysctl_files() -> tuple[str, ...]:
+    found = []
     for family in ("ipv4", "ipv6"):
         for folder, names, files in os.walk(f"/proc/sys/net/{family}"):
             if folder.endswith(("/conf", "/neigh")):
                 names[:] = ["all", "default", "lo"]
-            for name in files:
-                if _OTHERS_SYSCTLS.fullmatch(f"{folder}/{name}"):
-                    continue
-                # Some can only be written.
-                with contextlib.suppress(OSError), open(f"{folder}/{name}", "rb", 0) as file:
-                    found[f"{folder}/{name}"] = file.read()
-    return found
+            found += [f"{folder}/{name}" for name in files]
+    return tuple(path for path in found if not _OTHERS_SYSCTLS.fullmatch(path))
 
 
 def _json(*command: str) -> list[dict[str, Any]]:
