@@ -44,8 +44,11 @@ _OUR_INTERFACES = re.compile(
 )
 _OUR_RULES = re.compile(r"playground|\"pg_\w+\"")
 
-# Docker switches forwarding on when it starts, and uplinks of other programs do.
-_OTHERS_SYSCTLS = re.compile(r".*/(ip_forward|conf/(all|default)/forwarding)")
+# Docker switches forwarding on when it starts, and uplinks of other programs do.  How many
+# neighbours the machine remembers people set, for benchmarks or as `playground doctor` advises.
+_OTHERS_SYSCTLS = re.compile(
+    r".*/(ip_forward|conf/(all|default)/forwarding|neigh/default/gc_thresh\d)"
+)
 
 
 def state() -> dict[str, Any]:
