@@ -205,16 +205,38 @@ class Pair:
 WITHOUT_NETEM = "from playground.agent.queues import impairments; impairments.WITHOUT_NETEM = True"
 
 
-@pytest.fixture(
-    params=[pytest.param("as the kernel can", marks=pytest.mark.second_kernel), "without netem"]
-)
-def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
-    before = "" if request.param == "as the kernel can" else WITHOUT_NETEM
+WAYS = [pytest.param("as the kernel can", marks=pytest.mark.second_kernel), "without netem"]
+
+
+@contextlib.contextmanager
+def new_pair(way: str) -> Iterator[Pair]:
+    before = "" if way == "as the kernel can" else WITHOUT_NETEM
     with Namespaces("h1") as h1, Namespaces("h2") as h2, connect(before=before) as agent:
         pair = Pair(agent, h1, h2)
         with pair.sockets() as (sender, receiver):  # so that both know the other's MAC address
             sender.send(b"hello")
             assert receiver.recv(100) == b"hello"
+        yield pair
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def lasting_pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    with new_pair(request.param) as pair:
+        yield pair
+
+
+@pytest.fixture
+def pair(lasting_pair: Pair) -> Iterator[Pair]:
+    """The pair that all tests share, without an impairment."""
+    yield lasting_pair
+    lasting_pair.impair(NO_IMPAIRMENT)
+    wait_for(lambda: not lasting_pair.relays())
+
+
+@pytest.fixture(params=WAYS)
+def own_pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """A pair to be broken."""
+    with new_pair(request.param) as pair:
         yield pair
 
 
@@ -309,20 +331,20 @@ def test_a_refused_impairment_leaves_what_was_before(pair: Pair) -> None:
 
 
 @needs_root
-def test_a_relay_ends_with_its_node(pair: Pair) -> None:
+def test_a_relay_ends_with_its_node(own_pair: Pair) -> None:
     # Those of the node itself are gone at once, and a relay would keep its network.
-    network = os.stat(f"/proc/{pair.h1.pid}/ns/net").st_ino
-    pair.impair(Impairment(delay_ms=10))
-    assert processes_in(network) != [pair.h1.pid] or not pair.relays()
-    pair.h1.kill()
+    network = os.stat(f"/proc/{own_pair.h1.pid}/ns/net").st_ino
+    own_pair.impair(Impairment(delay_ms=10))
+    assert processes_in(network) != [own_pair.h1.pid] or not own_pair.relays()
+    own_pair.h1.kill()
     wait_for(lambda: processes_in(network) == [])
 
 
 @needs_root
-def test_a_relay_outlives_the_agent_that_began_it(pair: Pair) -> None:
-    pair.impair(Impairment(delay_ms=10))
-    pair.agent.close()
-    with pair.sockets() as (sender, receiver):
+def test_a_relay_outlives_the_agent_that_began_it(own_pair: Pair) -> None:
+    own_pair.impair(Impairment(delay_ms=10))
+    own_pair.agent.close()
+    with own_pair.sockets() as (sender, receiver):
         sender.send(b"hello")
         assert receiver.recv(100) == b"hello"
 

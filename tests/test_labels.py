@@ -12,7 +12,7 @@ from tests import second_kernel
 from tests.facts import assert_can_ping
 
 
-@pytest.mark.second_kernel
+# On a second kernel the page docs/how-to/mpls.md says the same of the same network.
 def test_packets_travel_by_labels(namespaces_engine: NamespacesEngine) -> None:
     routers = [Router(f"r{n}", routing="ospf", loopback=f"10.10.10.{n}/32") for n in (1, 2, 3)]
     r1, r2, r3 = routers
