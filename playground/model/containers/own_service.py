@@ -26,7 +26,7 @@ from playground.model.containers.arguments import (
 from playground.model.containers.container import ContainerSettings
 from playground.model.records import dataclass
 from playground.model.services.frr import ROUTING
-from playground.model.services.served_files import places_of
+from playground.model.services.served_files import folder_contents, places_of
 from playground.model.services.settings import (
     File,
     Port,
@@ -278,9 +278,7 @@ def _read(name: str, files: Mapping[str, str | bytes | os.PathLike[str]]) -> dic
         assert isinstance(content, Path)  # made so by _check_files
         try:
             if content.is_dir():
-                for path in sorted(content.rglob("*")):
-                    if path.is_file():
-                        found[f"{place}/{path.relative_to(content).as_posix()}"] = path.read_bytes()
+                found |= {f"{place}/{name}": held for name, held in folder_contents(content)}
             else:
                 found[place] = content.read_bytes()
         except OSError as exc:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from playground.errors import TopologyError
@@ -90,14 +92,10 @@ def read_files(files: object) -> dict[str, bytes] | None:
     found: dict[str, bytes] = {}
     size = 0
     try:
-        for folder, folders, names in os.walk(files):
-            folders.sort()
-            for name in sorted(names):
-                path = Path(folder, name)
-                if path.is_file():
-                    size += path.stat().st_size
-                    _check_size(str(files), size)
-                    found[path.relative_to(files).as_posix()] = path.read_bytes()
+        for name, content in folder_contents(files):
+            size += len(content)
+            _check_size(str(files), size)
+            found[name] = content
     except OSError as exc:
         raise TopologyError(
             f"cannot read the files to serve from {files}: {exc.strerror} ({exc.filename})"
@@ -105,6 +103,57 @@ def read_files(files: object) -> dict[str, bytes] | None:
     if not files.is_dir():
         raise TopologyError(f"the directory to serve, {files}, is gone")
     return found
+
+
+def folder_contents(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield each file below a folder, by its name there, in order.
+
+    A link to a file counts as that file where it leads to another place below the folder.  A
+    host that shares the folder may make links too, and none may show it what else the machine
+    has: raises `TopologyError` for one that leads out.  Of a file that is larger than all may
+    be, only so much is read.  Raises OSError as open(2) does.
+
+    """
+    top = os.path.realpath(folder)
+    for where, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(where, name)
+            real = os.path.realpath(path)
+            if not real.startswith(f"{top.rstrip('/')}/"):
+                raise TopologyError(
+                    f"{path} is a link that leads out of {folder}, to {real}: put the file itself "
+                    "there"
+                )
+            content = _read_below(top, real)
+            if content is not None:
+                yield path.relative_to(folder).as_posix(), content
+
+
+def _read_below(top: str, path: str) -> bytes | None:
+    """Return what a file below a folder holds, on whose way no link is; None for a pipe or so."""
+    descriptor = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
+    parts = os.path.relpath(path, top).split("/")
+    try:
+        for number, part in enumerate(parts):
+            above = descriptor
+            last = os.O_NONBLOCK if number == len(parts) - 1 else os.O_DIRECTORY
+            try:
+                descriptor = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | last, dir_fd=above)
+            except OSError as error:
+                # A socket, or a link to nowhere.
+                if error.errno in (errno.ENXIO, errno.ENOENT):
+                    return None
+                raise OSError(error.errno, error.strerror, path) from None
+            finally:
+                if descriptor != above:
+                    os.close(above)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(_MOST_FILES_BYTES + 1)
+    finally:
+        os.close(descriptor)
 
 
 def _check_size(who: str, size_bytes: int) -> None:

@@ -7,6 +7,7 @@ somebody types is read by the reader of lab files, which runs nothing.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
@@ -16,11 +17,12 @@ from playground.errors import BadArgument, PlaygroundError, TopologyError
 from playground.frontends.web.editing import python_text
 from playground.lab.declarations.declare import declare
 from playground.lab.declarations.gather import gather
-from playground.lab.declarations.shapes import Declarations
+from playground.lab.declarations.shapes import Declarations, NodeSaid
 from playground.lab.files.reading import FORMAT, FORMAT_KEY, LabFile, understand
 from playground.lab.files.writing import file_data, file_text
 from playground.lab.files.yaml_document import parse_document
 from playground.lab.lab import Lab
+from playground.model.containers.limits import DEFAULT_PROCESSES
 from playground.model.containers.reaching_out import MOST_NODES, reached
 from playground.operations.pictures.positions import check_positions
 
@@ -111,23 +113,54 @@ def refuse_new_reach(before: Declarations, after: Declarations) -> None:
             f"{len(after.nodes)} nodes are more than the {MOST_NODES} that a page makes; write "
             "them into the lab's file and use `playground apply`"
         )
-    known = {node.name: node.arguments for node in before.nodes}
+    known = {node.name: node for node in before.nodes}
     for node in after.nodes:
-        arguments = known.get(node.name, {})
-        had, where = reached(arguments), node.place or node.name
+        same = known.get(node.name, NodeSaid(node.kind, node.name))
+        arguments, where = same.arguments, node.place or node.name
+        had = reached(arguments)
+        for path in _paths_read(node) - _paths_read(same):
+            raise TopologyError(
+                f"{where}: {path} is a path of this machine, and a page reads no other files than "
+                "those that the host had; write it into the lab's file and use `playground apply`"
+            )
         for name, value in reached(node.arguments).items():
             if value != had.get(name):
                 raise TopologyError(
                     f"{where}: {name} reaches out of the lab and is not taken from a page; write "
                     "it into the lab's file and use `playground apply`"
                 )
-        for name in _LIMITS:
-            limit, now = arguments.get(name), node.arguments.get(name)
-            if limit is not None and (now is None or now > limit):
-                raise TopologyError(
-                    f"{where}: {name} was {limit}, and a page neither raises a limit nor takes it "
-                    "off; write it into the lab's file and use `playground apply`"
-                )
+        for name in _LIMITS if node.kind != "switch" else ():
+            most, now = _most(name, same, before), _limit(name, node)
+            if most is None or (now is not None and now <= most):
+                continue
+            raise TopologyError(
+                f"{where}: {name} was {most}, and a page neither raises a limit nor takes it off; "
+                "write it into the lab's file and use `playground apply`"
+                if node.name in known
+                else f"{where}: all hosts of this lab have {name}, at most {most}: say "
+                f"{name}={most} or less for one more"
+            )
+
+
+def _limit(name: str, node: NodeSaid) -> Any:
+    """Return what bounds a node, said or not; None for nothing."""
+    default = DEFAULT_PROCESSES if name == "processes" else None
+    said = node.arguments.get(name)
+    return default if said is None else said
+
+
+def _most(name: str, same: NodeSaid, before: Declarations) -> Any:
+    """Return the most that a page may say for a node: what it had, or else what others have."""
+    if same in before.nodes:
+        return _limit(name, same)
+    limits = [_limit(name, node) for node in before.nodes if node.kind != "switch"]
+    return None if None in limits else max(limits, default=_limit(name, same))
+
+
+def _paths_read(node: NodeSaid) -> set[Path]:
+    """Return the paths whose files are read for a node; volumes are not, and are compared."""
+    said = {name: value for name, value in node.arguments.items() if name != "volumes"}
+    return {*_paths(said), *_paths([call.arguments for call in node.calls])}
 
 
 def _paths(value: Any) -> Iterator[Path]:
@@ -144,6 +177,9 @@ def _paths(value: Any) -> Iterator[Path]:
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _paths(item)
+    elif dataclasses.is_dataclass(value):  # a service, with a folder that it serves
+        for one in dataclasses.fields(value):
+            yield from _paths(getattr(value, one.name))
 
 
 def python_of(text: str) -> str:

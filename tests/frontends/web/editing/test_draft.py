@@ -126,6 +126,17 @@ def test_a_page_takes_no_limit_off_and_makes_no_swarm_of_hosts() -> None:
     for more in (TEXT, text.replace("64", "65")):
         with pytest.raises(TopologyError, match="neither raises a limit nor takes it off"):
             draft.declared(more, limited)
+    # Nor is a limit lost with another name.
+    for said, why in (
+        ("{}", "all hosts of this lab have memory_mb, at most 64"),
+        ("{memory_mb: 65}", "say memory_mb=64 or less"),
+        ("{memory_mb: 64, processes: 4000000}", "say processes=4096 or less"),
+    ):
+        with pytest.raises(TopologyError, match=why):
+            draft.declared(text.replace("links:", f"  h9: {said}\nlinks:"), limited)
+    assert draft.declared(text.replace("links:", "  h9: {memory_mb: 32}\nlinks:"), limited)
+    with pytest.raises(TopologyError, match="processes was 4096"):
+        draft.declared(text.replace("64}", "64, processes: 5000}"), limited)
     many = "".join(f"  m{number}:\n" for number in range(MOST_NODES))
     with pytest.raises(TopologyError, match="more than the 200 that a page makes"):
         draft.declared(TEXT.replace("links:", f"{many}links:"), lab())
@@ -138,6 +149,19 @@ def test_what_the_lab_reaches_already_stays(tmp_path: Path) -> None:
     assert draft.declared(text, reaching).plan().nodes
     with pytest.raises(TopologyError):
         draft.declared(text.replace("/mnt", "/etc"), reaching)
+
+
+def test_a_page_reads_no_files_that_the_host_did_not_have(tmp_path: Path) -> None:
+    """A host may have put links into a folder that it shares with this machine."""
+    (tmp_path / "secret").write_text("x")
+    sharing = lab(volumes={str(tmp_path): "/mnt"})
+    text = draft.text_of(sharing)
+    for said in (
+        f"services: [{{http: {{files: {{path: {tmp_path}}}}}}}]",
+        f"files: {{/x: {{path: {tmp_path}/secret}}}}",
+    ):
+        with pytest.raises(TopologyError, match="reads no other files than those that the host"):
+            draft.declared(text.replace("links:", f"  h9: {{{said}}}\nlinks:"), sharing)
 
 
 def test_a_form_that_is_refused_names_no_line_of_a_text_that_nobody_sees() -> None:
