@@ -32,7 +32,11 @@ export default {
 
     draw(svg, attributes, ends) {
       const focused = document.activeElement?.closest?.("[data-part]")?.dataset.part;
+      this.arrive();
       this.stopFollowing();
+      // Fingers and buttons that were held let go of a picture that is no more.
+      this.pointers.clear();
+      this.pinch = null;
       this.$refs.stage.innerHTML = svg; // every word of it was escaped where it was drawn
       const root = (this.root = this.$refs.stage.querySelector("svg"));
       const drawn = root.viewBox.baseVal;
@@ -502,6 +506,12 @@ export default {
       const down = hidden ? box.height + high + 20 : 0;
       bubble.setAttribute("transform", `translate(${right} ${down})`);
       this.packetLayer.appendChild(bubble);
+    },
+
+    // Say of each stop to come that it is reached: its reader waits for what was found there.
+    arrive() {
+      const { at, steps } = this.followed || { at: 0, steps: [] };
+      for (let step = at; step < steps.length; step += 1) this.$emit("reached", { step });
     },
 
     stopFollowing() {

@@ -125,6 +125,28 @@ def test_a_packet_is_followed_to_where_it_stops(lab: Lab, tab: Tab) -> None:
         lab["www"].firewall.remove(rule)
 
 
+def test_the_answer_outlives_a_picture_that_is_drawn_anew(lab: Lab, tab: Tab) -> None:
+    page = tab.page
+    page.click("text=Follow a packet")
+    for name in ("h1", "www"):
+        page.click(f'[data-part="node {name}"]')
+    page.click(".pg-follow-panel button:has-text('Follow')")
+    page.wait_for_selector(".pg-packet", state="attached")
+    box = page.locator('[data-part="node h2"]').bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 20, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 40, box["y"] + 40, steps=4)
+    page.mouse.up()
+    page.wait_for_selector(".pg-packet", state="detached")
+    page.wait_for_selector(".pg-well:visible >> text=It arrives.")
+    # Again leads over the picture as it is now.
+    page.click("button:has-text('Again')")
+    page.wait_for_selector(".pg-packet", state="attached")
+    page.wait_for_selector(".pg-well:visible")
+    page.click("header >> text=Follow a packet")
+
+
 def test_a_host_that_is_drawn_comes_up_in_the_running_lab(lab: Lab, tab: Tab) -> None:
     page, panel = tab.page, ".q-drawer:has(.pg-edit-panel)"
     page.click('header [aria-label="Edit"]')

@@ -31,6 +31,7 @@ class FollowPanel:
         self._watch = watch
         self._picture: PictureElement | None = None
         self._steps: Sequence[PacketStep] = ()
+        self._answer: Explanation | None = None
         self._cards: dict[int, list[ui.element]] = {}
         self._next = 0
         with ui.left_drawer(value=False, bordered=True) as drawer:
@@ -134,15 +135,18 @@ class FollowPanel:
         finally:
             self._busy.set_visibility(False)
             self._button.enable()
-        assert self._watch.diagram is not None
-        self._steps = packet_way(found, self._watch.diagram, self._watch.closed)
-        self._tell(found)
-        self._show(self._steps)
+        self._set_out(found)
 
     def _replay(self) -> None:
-        for cards in self._cards.values():
-            for card in cards:
-                card.classes("hidden")
+        assert self._answer is not None
+        self._set_out(self._answer)
+
+    def _set_out(self, found: Explanation) -> None:
+        """Send the packet on its way over the picture as it is drawn now."""
+        assert self._watch.diagram is not None
+        self._steps = packet_way(found, self._watch.diagram, self._watch.closed)
+        self._answer = found
+        self._tell(found)
         self._show(self._steps)
 
     # -- the answer --------------------------------------------------------------
@@ -157,7 +161,9 @@ class FollowPanel:
         self._cards = {}
         with self._found:
             # Above all else: it is what one asked for, and comes with the last stop.
-            verdict = self._verdict(found).classes("hidden")
+            verdict = self._verdict(found)
+            if self._steps:
+                verdict.classes("hidden")
             for number, step in enumerate(self._steps):
                 if isinstance(step, Stop) and (step.rows or step.fault):
                     self._cards[number] = [self._stop(step).classes("hidden")]
