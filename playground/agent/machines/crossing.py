@@ -146,10 +146,13 @@ class Crossing:
         return None
 
     def carry_over(self) -> Steps:
-        for _ in range(_SETTLE_ROUNDS):
-            changes = self.crossed.changes()
-            if not changes:
-                break
+        """Set far ends as those of the other machines were heard, until nothing is to change.
+
+        What is heard meanwhile begins no other: who stopped after some rounds would leave a link
+        down for good.
+
+        """
+        while changes := self.crossed.changes():
             yield {where: ("set_far_ends", part) for where, part in changes.items()}
         return None
 

@@ -139,3 +139,17 @@ def test_who_comes_later_finds_ports_and_crossed_links_by_their_names(crossing: 
     assert set(asked) == {M1, M2}
     assert crossing._places.interfaces["q1.0"] == M1
     assert crossing.crossed.machines() == {M1, M2}
+
+
+def test_carriers_are_carried_over_for_as_long_as_they_change(crossing: Crossing) -> None:
+    walk(crossing.wire(link()))
+    [far_end] = crossing.crossed.links
+    steps, asked = crossing.carry_over(), []
+    up = {"interface": far_end, "up": True, "carrier": True}
+    crossing.crossed.hear(M1, up)
+    for number in range(20):  # the cable at m2 is pulled out and put in, again and again
+        crossing.crossed.hear(M2, up | {"carrier": bool(number % 2)})
+        asked += [part[M1][1] for part in [steps.send(None)]]
+    assert [part["up"] == [far_end] for part in asked] == [False, True] * 10
+    with pytest.raises(StopIteration):
+        steps.send(None)
