@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
@@ -49,6 +50,7 @@ def measure_parts(
     texts = [head]
     failed = []
     for name, measure in parts.items():
+        begin = time.perf_counter()
         try:
             text = measure()
         except Exception as error:
@@ -56,6 +58,7 @@ def measure_parts(
             say(f"{name}: not measured, go on with the rest")
             text = f"## {name}\n\nNot measured: {type(error).__name__}: {first_line(str(error))}\n"
             failed.append(name)
+        say(f"{name}: took {time.perf_counter() - begin:.0f} s")
         texts.append(text)
         write(joined(texts))
     return failed

@@ -43,7 +43,8 @@ def test_a_part_that_fails_is_said_and_the_others_are_written_when_they_are_ther
     assert pages[2] == (
         "# Page\n\n## One\n1\n\n## Two\n\nNot measured: OSError: no libpcap\n\n## Three\n3\n"
     )
-    assert "Traceback" in said[0]
+    assert said[0] == "One: took 0 s"
+    assert "Traceback" in said[1]
 
 
 def test_a_side_that_is_left_out_is_said_with_what_to_install() -> None:
