@@ -21,6 +21,7 @@ from playground.frontends.web.picture_watch import UNKNOWN
 from playground.frontends.web.rights import Right
 from playground.frontends.web.site import Site
 from playground.frontends.web.view import LabView
+from playground.frontends.web.widgets.zoom_buttons import zoom_buttons
 from playground.operations.pictures.diagram import Diagram, drawn
 from playground.operations.pictures.layout import Point
 from playground.operations.pictures.live import PictureChange
@@ -85,7 +86,7 @@ class LabPage:
         # Until the first look, which may be a moment away.
         known = {"lab": {"data-state": "runs" if view.lab.running else "rests"}}
         self._say_state(known | whole.attributes)
-        self._zoom_buttons()
+        zoom_buttons(self._picture)
 
     def show(self, change: PictureChange) -> None:
         """Show what has changed in the lab."""
@@ -203,23 +204,6 @@ class LabPage:
             with ui.menu().props("auto-close=false"), ui.column().classes("p-3 gap-0"):
                 for name, title in layers.items():
                     boxes[name] = ui.checkbox(title, value=name == "realms", on_change=shown)
-
-    def _zoom_buttons(self) -> None:
-        with ui.column().classes("pg-tools gap-1"):
-            for icon, said, method, arguments in (
-                ("add", "Larger", "zoom", [1.25]),
-                ("remove", "Smaller", "zoom", [0.8]),
-                ("fit_screen", "All of it", "fit", []),
-            ):
-                ui.button(icon=icon).props(
-                    f'round dense unelevated color=grey-8 aria-label="{said}"'
-                ).on(
-                    "click",
-                    js_handler=(
-                        f"() => getElement({self._picture.id}).{method}"
-                        f"({', '.join(map(str, arguments))})"
-                    ),
-                )
 
     def _turn_theme(self) -> None:
         self._dark.value = {None: True, True: False, False: None}[self._dark.value]

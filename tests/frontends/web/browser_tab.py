@@ -47,7 +47,8 @@ class Tab:
 
     def __init__(self, browser: Any, address: str, **settings: Any) -> None:
         self.context = browser.new_context(
-            **{"viewport": {"width": 1280, "height": 800}} | settings
+            # A packet that is followed need not be waited for.
+            **{"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"} | settings
         )
         self.page = self.context.new_page()
         self.page.set_default_timeout(20_000)

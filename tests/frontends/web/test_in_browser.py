@@ -119,9 +119,11 @@ def test_the_picture_is_alive(lab: Lab, tab: Tab) -> None:
 def test_a_packet_is_followed_to_where_it_stops(lab: Lab, tab: Tab) -> None:
     assert "It arrives." in follow(tab, "h1", "www", "80", "pg-well")
     rule = lab["www"].firewall.drop(port=80, protocol="tcp")
+    tab.page.emulate_media(reduced_motion="no-preference")
     try:
         assert "firewall at www" in follow(tab, "h1", "www", "80", "pg-ill")
     finally:
+        tab.page.emulate_media(reduced_motion="reduce")
         lab["www"].firewall.remove(rule)
 
 

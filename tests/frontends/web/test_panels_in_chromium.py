@@ -143,11 +143,21 @@ def terminal_text(page: Page) -> str:
     return "".join(row.replace("\xa0", " ") for row in rows)
 
 
+# Keys go to a terminal once it has the focus, and a line that is typed before it has its size is
+# drawn twice.
+AT_HAND = """() => {
+    const box = document.querySelector(".xterm")?.closest("[id^=c]");
+    const terminal = box && getElement(Number(box.id.slice(1)))?.terminal;
+    return terminal && terminal.cols !== 80 && document.activeElement.closest(".xterm");
+}"""
+
+
 def test_a_terminal_is_typed_in_watched_by_another_and_gone_with_its_panel(
     net: Network, page: Page, browser: Browser
 ) -> None:
     open_panel(page, "node h1", "Terminal")
     page.locator(".xterm-helper-textarea").wait_for(state="attached")
+    page.wait_for_function(AT_HAND)
     wait_until(lambda: "#" in terminal_text(page))
     page.keyboard.type(f"printf '\\033[32m%s\\033[0m\\n' '{EVIL}'; echo {{$(tput cols)}}\n")
     wait_until(lambda: terminal_text(page).count(EVIL) == 2)

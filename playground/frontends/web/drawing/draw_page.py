@@ -17,6 +17,7 @@ from playground.frontends.web.editing import draft
 from playground.frontends.web.editing.edit_panel import EditPanel
 from playground.frontends.web.editing.not_yet import marked_new
 from playground.frontends.web.picture_element import PictureElement
+from playground.frontends.web.widgets.zoom_buttons import zoom_buttons
 from playground.operations.pictures.diagram import Diagram
 from playground.operations.pictures.layers import draw_layered
 from playground.operations.pictures.layout import Layout, Point, place
@@ -65,6 +66,7 @@ class DrawPage:
                 on_moved=self._moved,
                 on_reached=lambda step: None,
             )
+        zoom_buttons(self._picture)
 
     async def begin(self) -> None:
         """Show what stands in the file."""
