@@ -25,7 +25,6 @@ ON_SWARM = {
     "lab/methods/test_snapshots.py": "files and settings of nodes on several machines",
     "lab/life/test_event_stream.py": "listeners on several machines, as one",
     "model/test_nat.py": "routers that translate between machines",
-    "test_filtering.py": "firewalls on the way",
     "planning/test_dhcp_networks.py": "broadcasts over crossing links, leases",
     "lab/test_autoconfigured.py": "IPv6: multicast over crossing links",
 }
@@ -36,8 +35,6 @@ ONLY = {
         "test_nothing_passes_a_link_that_is_down",
         "test_a_host_at_a_switch_loses_its_carrier_and_keeps_its_address",
         "test_a_lab_grows_while_a_link_is_down",
-        "test_delay_is_in_the_direction_that_was_said",
-        "test_a_cable_that_was_pulled_out_is_as_slow_when_it_is_back",
         "test_a_link_that_is_removed_is_gone_and_others_take_its_place",
         "test_who_attaches_later_finds_links_as_they_are",
     ),
@@ -65,6 +62,13 @@ ONLY = {
         "test_what_was_said_to_its_end_is_still_answered",
         "test_a_kept_lab_goes_on_offering_it_and_whoever_comes_later_ends_it",
     ),
+    "lab/methods/test_live_changes.py": (
+        "test_a_link_that_comes_up_again_has_its_own_settings",
+        "test_an_interrupt_leaves_the_link_as_it_was",
+        "test_what_another_thread_changes_while_the_lab_grows_is_not_lost",
+        "test_rules_told_one_by_one_are_those_that_are_loaded_at_once",
+        "test_a_rule_taken_away_by_hand_is_back_with_the_next_that_is_told",
+    ),
     "lab/life/test_event_stream.py": (
         "test_a_cable_is_told_once_for_each_way",
         "test_services_and_nodes",
@@ -75,12 +79,6 @@ ONLY = {
         "test_a_forward_is_there_at_once_and_gone_at_once",
         "test_one_address_stands_for_a_host_both_ways",
         "test_a_symmetric_nat_has_a_port_for_each",
-    ),
-    "test_filtering.py": (
-        "test_a_router_drops_one_port_and_lets_the_other_through",
-        "test_an_established_connection_survives_a_new_rule",
-        "test_many_rules_are_one_change",
-        "test_what_nft_refuses_leaves_all_as_it_was",
     ),
     "planning/test_dhcp_networks.py": ("test_hosts_ask_a_server_for_their_addresses",),
     "lab/test_autoconfigured.py": (
