@@ -30,6 +30,7 @@ from playground.engines.seam import WHAT_ONE_CANNOT, Engine, LabLabels, LabRecor
 from playground.engines.swarm.engine import SwarmEngine
 from playground.errors import EngineError
 from tests import machine, second_kernel, workers
+from tests.bytecode import keep_compiled
 from tests.support_agent import needs_root
 from tests.swarm_choice import SERVICES_THERE, is_chosen
 from tests.swarm_machines import (
@@ -58,6 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Mark our labs; heed Ctrl-C, which some tests send themselves, also after a shell's `&`."""
+    keep_compiled()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     machine.mark_labs(workers.is_worker(config))
 
