@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from nicegui import ui
+from nicegui import background_tasks, ui
 
-from playground.frontends.web.editing import draft
 from playground.frontends.web.editing.edit_panel import EditPanel
-from playground.frontends.web.editing.not_yet import with_draft
+from playground.frontends.web.editing.not_yet import NotYet, with_draft
 from playground.frontends.web.editing.running_lab import RunningLab
 from playground.frontends.web.following.follow_panel import FollowPanel
 from playground.frontends.web.link_keys import key_of
@@ -52,6 +51,7 @@ class LabPage:
         self._view = view
         self._site = site
         self._watch = site.watch(view.name, view.lab)
+        view.show_plan(lambda: self._watch.plan)
         self._shared: dict[str, str] = {}
         # What is drawn and not applied, and how far it has moved the picture.
         self._draft: Diagram | None = None
@@ -92,7 +92,7 @@ class LabPage:
         """Show what has changed in the lab."""
         self._say_state(change.attributes)
         if change.svg is not None and self._draft is not None:
-            self._draw_draft(self._draft)
+            background_tasks.create(self._draw_draft(self._draft), name="picture of a draft")
         else:
             self._picture.show(change, self._watch.ends)
         if lines_changed(change):
@@ -104,24 +104,30 @@ class LabPage:
         """Show a draft upon what runs, to whoever draws it; None shows what runs alone."""
         had, self._draft = self._draft, wanted
         if wanted is not None:
-            self._draw_draft(wanted)
+            await self._draw_draft(wanted)
         elif had is not None:
             self._draft_shift = (0.0, 0.0)
             self._picture.show(await self._watch.whole(), self._watch.ends)
 
-    def _draw_draft(self, wanted: Diagram) -> None:
+    async def _draw_draft(self, wanted: Diagram) -> None:
+        # In a thread: a large picture would hold up the pages of all labs.
+        made, change = await self._view.ask(self._drawn, wanted)
+        if self._draft is not wanted or self._view.closed:
+            return
+        self._draft_shift = made.shift
+        self._picture.show(change, [(cable.a, cable.b) for cable in made.diagram.cables])
+
+    def _drawn(self, wanted: Diagram) -> tuple[NotYet, PictureChange]:
         watch = self._watch
         assert self._edit is not None and watch.diagram is not None and watch.layout is not None
-        said = draft.positions_of(self._edit.text)
+        said = self._edit.parts.positions
         places = {name: (x + watch.shift[0], y + watch.shift[1]) for name, (x, y) in said.items()}
         made = with_draft(watch.diagram, watch.layout, wanted, places)
-        self._draft_shift = made.shift
-        change = PictureChange(
+        return made, PictureChange(
             watch.drawn_with(made.diagram, made.layout),
             {part: {**watch.attributes.get(part, {}), **mark} for part, mark in made.marks.items()}
             | {part: said for part, said in watch.attributes.items() if part not in made.marks},
         )
-        self._picture.show(change, [(cable.a, cable.b) for cable in made.diagram.cables])
 
     # -- above the picture ---------------------------------------------------------
 
@@ -225,7 +231,7 @@ class LabPage:
         plan = self._view.plan()
         if kind == "node" and self._edit is not None and self._edit.is_open:
             # Also one that is not there yet.
-            if name in draft.node_names(self._edit.text):
+            if name in self._edit.parts.nodes:
                 self._edit.choose(name)
         elif kind == "node" and name in self._view.lab:
             if self._follow.is_open:
@@ -270,7 +276,7 @@ class LabPage:
             return
         if name in self._watch.places:
             await self._watch.move(name, (x, y))
-        elif self._edit is not None and name in draft.node_names(self._edit.text):
+        elif self._edit is not None and name in self._edit.parts.nodes:
             left, up = self._watch.shift
             await self._edit.put(name, (x - left, y - up))
 

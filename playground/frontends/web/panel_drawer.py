@@ -34,7 +34,7 @@ class PanelDrawer:
 
     async def open_link(self, key: str) -> None:
         """Open the panels of a link."""
-        links = links_by_key(self._view.lab)
+        links = links_by_key(self._view.lab, self._view.plan())
         title = " — ".join(end.node.name for end in links[key].ends) if key in links else key
         await self._open(key, title, [one for one in OF_LINKS if one.fits(self._view, key)])
 

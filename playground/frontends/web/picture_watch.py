@@ -53,6 +53,7 @@ class PictureWatch:
         self.ends: list[tuple[str, str]] = []
         self.layers: dict[str, str] = {}
         self.places: dict[str, Point] = {}
+        self.plan: Plan | None = None
         self.diagram: Diagram | None = None
         self.layout: Layout | None = None
         self.shift: Point = (0.0, 0.0)
@@ -123,7 +124,7 @@ class PictureWatch:
         found = layers_of(plan, self.lab.nodes)
         there, self.shift = moved(layout, diagram, self.lab.positions)
         self.places = dict(there.cards)
-        self.diagram, self.layout, self._layers = diagram, there, found
+        self.plan, self.diagram, self.layout, self._layers = plan, diagram, there, found
         self.ends = [(cable.a, cable.b) for cable in diagram.cables]
         self.layers = {name: TITLES[name] for name in found}
         return draw_layered(diagram, there, found)

@@ -69,6 +69,7 @@ class LabView:
         self._token = ""
         self._parent: LabView | None = None
         self._is_shown: Callable[[], bool] = lambda: True
+        self._drawn: Callable[[], Plan | None] = lambda: None
         self._sessions = Sessions() if sessions is None else sessions
         self._undo: list[Callable[[], object]] = []
         self._closed = False
@@ -93,6 +94,7 @@ class LabView:
         )
         part._withdrawn = self._withdrawn
         part._parent = self
+        part._drawn = self._drawn
         part._is_shown = is_shown or self._is_shown
         self.on_close(part.close)
         return part
@@ -136,11 +138,15 @@ class LabView:
 
     def link(self, key: str) -> Link:
         """Return the link of that key (`link_keys.key_of`)."""
-        return link_of(self.lab, key)
+        return link_of(self.lab, key, self.plan())
 
     def plan(self) -> Plan:
         """Return the plan that the picture shows (`link_keys.plan_of`); it waits for nobody."""
-        return plan_of(self.lab)
+        return plan_of(self.lab, self._drawn())
+
+    def show_plan(self, drawn: Callable[[], Plan | None]) -> None:
+        """Take the plan that the page's picture has drawn, for where nothing runs."""
+        self._drawn = drawn
 
     # -- doing -----------------------------------------------------------------
 

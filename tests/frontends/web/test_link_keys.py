@@ -48,3 +48,12 @@ def test_who_shows_a_link_waits_for_nobody_who_changes_the_lab() -> None:
     finally:
         go_on.set()
         changing.join(20)
+
+
+def test_where_nothing_runs_the_plan_of_the_picture_is_at_hand() -> None:
+    a = Host("a")
+    Link(a, Host("b"))
+    lab = Lab(a, name="keys")
+    drawn = lab.plan()
+    assert plan_of(lab, drawn) is drawn
+    assert link_of(lab, "a:eth0", drawn) is a.links[0]

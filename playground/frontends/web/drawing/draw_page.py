@@ -13,7 +13,6 @@ from nicegui import ui
 
 from playground.frontends.web import picture_element
 from playground.frontends.web.drawing.drawing import Drawing
-from playground.frontends.web.editing import draft
 from playground.frontends.web.editing.edit_panel import EditPanel
 from playground.frontends.web.editing.not_yet import marked_new
 from playground.frontends.web.picture_element import PictureElement
@@ -84,9 +83,9 @@ class DrawPage:
             return
         self._hint.set_visibility(not diagram.cards)
         layout = await self.ask(place, diagram) if diagram.cards else _EMPTY
-        made = marked_new(diagram, layout, draft.positions_of(self._edit.text))
+        made = marked_new(diagram, layout, self._edit.parts.positions)
         self._shift = made.shift
-        svg = draw_layered(made.diagram, made.layout, {})
+        svg = await self.ask(draw_layered, made.diagram, made.layout, {})
         ends = [(cable.a, cable.b) for cable in diagram.cables]
         self._picture.show(PictureChange(svg, made.marks), ends)
 
@@ -95,7 +94,7 @@ class DrawPage:
 
     async def _open(self, part: str) -> None:
         kind, _, name = part.partition(" ")
-        if kind == "node" and name in draft.node_names(self._edit.text):
+        if kind == "node" and name in self._edit.parts.nodes:
             self._edit.choose(name)
 
     async def _moved(self, name: str, x: float, y: float) -> None:

@@ -24,6 +24,7 @@ from playground.lab.files.yaml_document import parse_document
 from playground.lab.lab import Lab
 from playground.model.containers.limits import DEFAULT_PROCESSES
 from playground.model.containers.reaching_out import MOST_NODES, reached
+from playground.model.records import dataclass
 from playground.operations.pictures.positions import check_positions
 
 # What messages call the text, which is in no file.
@@ -31,6 +32,9 @@ PLACE = Path("lab.yaml")
 
 # Arguments that bound what a host takes of the machine.
 _LIMITS = ("memory_mb", "cpus", "processes", "shm_mb")
+
+# Of a text that somebody types: to read so much takes half a minute of a processor.
+MOST_BYTES = 128 << 10
 
 EMPTY = f"{FORMAT_KEY}: {FORMAT}\nnodes: {{}}\nlinks: []\n"
 
@@ -268,22 +272,44 @@ def with_position(text: str, name: str, place: tuple[float, float]) -> str:
     return _changed(text, change)
 
 
-def node_names(text: str) -> list[str]:
-    """Return the names of a draft's nodes, in order; [] for a draft that says nothing yet."""
-    return [str(name) for name in _data(text)["nodes"]] if text else []
+@dataclass(frozen=True)
+class Parts:
+    """What forms and pictures show of a draft, so that they need not read it again.
+
+    ``nodes`` are the kind of each and its arguments as they stand there, by name and in order;
+    ``positions`` where cards were put.
+
+    """
+
+    nodes: Mapping[str, tuple[str, Mapping[str, Any]]]
+    positions: Mapping[str, tuple[float, float]]
+
+
+NO_PARTS = Parts({}, {})
+
+
+def parts_of(text: str) -> Parts:
+    """Return the parts of a draft.  To read a large one takes seconds: call it in a thread."""
+    nodes = {}
+    for name, said in _data(text)["nodes"].items():
+        arguments = {key: one for key, one in (said or {}).items() if key not in ("kind", "calls")}
+        nodes[str(name)] = str((said or {}).get("kind", "host")), arguments
+    return Parts(nodes, positions_of(text))
+
+
+def check_size(text: str, most_bytes: int = MOST_BYTES) -> None:
+    """Raise `BadArgument` for a text that is too large for a page, before anything reads it."""
+    # A character may be four bytes: what is too long need not be encoded.
+    if len(text) > most_bytes or len(text.encode("utf-8", "surrogatepass")) > most_bytes:
+        raise BadArgument(
+            f"that is more than the {most_bytes >> 10} KiB that a page reads; write it into the "
+            "lab's file and use `playground apply`"
+        )
 
 
 def positions_of(text: str) -> dict[str, tuple[float, float]]:
     """Return where a draft puts cards in the lab's picture."""
     return check_positions("the draft", read(text, _ANYWHERE).settings.get("positions"))
-
-
-def arguments_of(text: str, name: str) -> tuple[str, dict[str, Any]]:
-    """Return the kind of a node, and its arguments as they stand in the draft."""
-    said = dict(_data(text)["nodes"].get(name) or {})
-    kind = str(said.pop("kind", "host"))
-    said.pop("calls", None)
-    return kind, said
 
 
 def _ends(link: Any) -> list[Any]:

@@ -48,6 +48,10 @@ async def _nothing(text: str) -> None:
     return None
 
 
+def _looked_at(edited: Edited, text: str) -> tuple[Looked, draft.Parts]:
+    return edited.look(text), draft.parts_of(text)
+
+
 class EditPanel:
     """A drawer in which a draft of the lab is changed, until it is applied to what runs.
 
@@ -72,6 +76,8 @@ class EditPanel:
         self._on_done = on_done
         self._on_save = on_save
         self._text = ""
+        self.parts = draft.NO_PARTS  # of that text, read with it in a thread
+        self._most_bytes = draft.MOST_BYTES
         # The lab's own text when the changes were shown: they are of that lab alone.
         self._base = ""
         self._wanted = ""
@@ -108,7 +114,7 @@ class EditPanel:
         await self.reload()
 
     def choose(self, name: str) -> None:
-        """Take a node that was clicked: an end of a new link, or what is to be changed."""
+        """Take a clicked node of `parts`: an end of a new link, or what is to be changed."""
         if self._kind == "link":
             (self._from, self._to)[self._next].value = name
             self._next = 1 - self._next
@@ -171,7 +177,7 @@ class EditPanel:
 
     def _edit(self, name: str) -> None:
         """Show the form of a node that is there."""
-        kind, arguments = draft.arguments_of(self._text, name)
+        kind, arguments = self.parts.nodes[name]
         self._show_form(kind, name, arguments)
 
     def _show_form(self, kind: str, name: str | None, arguments: Mapping[str, Any]) -> None:
@@ -187,9 +193,9 @@ class EditPanel:
         self._form.clear()
         with self._form:
             if kind == "link":
-                names = draft.node_names(self._text)
                 self._from, self._to = (
-                    ui.select(names, label=word).classes("w-full") for word in ("From", "To")
+                    ui.select([*self.parts.nodes], label=word).classes("w-full")
+                    for word in ("From", "To")
                 )
             fields = fields_of(kind)
             for field in fields:
@@ -215,26 +221,27 @@ class EditPanel:
     async def _submitted(self) -> None:
         arguments = {name: typed(field, made.value) for name, (field, made) in self._inputs.items()}
         said = {name: value for name, value in arguments.items() if value is not None}
+        change: tuple[Any, ...]
         if self._kind == "link":
             if not self._from.value or not self._to.value:
                 raise BadArgument("choose two nodes first: From and To")
-            text = draft.with_link(self._text, self._from.value, self._to.value, said)
+            change = draft.with_link, self._text, self._from.value, self._to.value, said
         elif self._node is None:
             name = str(self._name.value or "").strip()
             if not name:
                 raise BadArgument("give it a name first, such as h5")
-            text = draft.with_node(self._text, self._kind, name, said)
+            change = draft.with_node, self._text, self._kind, name, said
         else:
-            text = draft.with_arguments(self._text, self._node, arguments)
-        await self._take(text)
+            change = draft.with_arguments, self._text, self._node, arguments
+        await self._take(await self._view.ask(*change))
 
     async def _removed(self) -> None:
         assert self._node is not None
-        await self._take(draft.without_node(self._text, self._node))
+        await self._take(await self._view.ask(draft.without_node, self._text, self._node))
         self._add(self._kind)
 
     async def _yaml_typed(self, text: str) -> None:
-        # What stood there for a moment only, or was put there by `_take`, is no news.
+        # What stood there for a moment, or was put there by `_take`, is no news.
         if text == str(self._yaml.value) and text != self._wanted:
             await self._take(text, "yaml")
 
@@ -242,14 +249,17 @@ class EditPanel:
         if program == self._program or program != str(self._python.value):
             return
         self._program = program
+        number = self._takes = self._takes + 1  # what is asked about still was typed before
+        self._wanted = ""
+        self._apply.disable()
         try:
-            text = draft.from_python(program, self._text)
+            draft.check_size(program, self._most_bytes)
+            text = await self._view.ask(draft.from_python, program, self._text)
+            if number == self._takes:
+                await self._take(text, "python")
         except PlaygroundError as error:
-            self._takes += 1  # what is asked about still was typed before
-            self._wanted = ""
-            self._refuse(error)
-            return
-        await self._take(text, "python")
+            if number == self._takes:
+                self._refuse(error)
 
     async def _take(self, text: str, typed_in: str = "") -> None:
         """Take a draft; what it would change is shown, or why it cannot be.
@@ -263,7 +273,8 @@ class EditPanel:
         self._wanted = text
         self._apply.disable()
         try:
-            looked = await self._view.ask(self._edited.look, text)
+            draft.check_size(text, self._most_bytes)
+            looked, parts = await self._view.ask(_looked_at, self._edited, text)
         except PlaygroundError as error:
             if not typed_in:
                 if number == self._takes:
@@ -276,7 +287,7 @@ class EditPanel:
             return
         if number != self._takes:
             return
-        self._text, self._base = text, looked.base
+        self._text, self._base, self.parts = text, looked.base, parts
         if typed_in != "yaml":
             self._yaml.value = text
         if typed_in != "python":
@@ -302,16 +313,13 @@ class EditPanel:
 
     async def reload(self) -> None:
         """Begin anew with what there is."""
-        await self._take(await self._view.ask(self._edited.text))
-
-    @property
-    def text(self) -> str:
-        """The draft, as it was taken last."""
-        return self._text
+        text = await self._view.ask(self._edited.text)
+        self._most_bytes = max(draft.MOST_BYTES, 2 * len(text.encode()))  # a large lab's own
+        await self._take(text)
 
     async def put(self, name: str, place: tuple[float, float]) -> None:
         """Put a card of the draft elsewhere in its picture."""
-        await self._take(draft.with_position(self._text, name, place))
+        await self._take(await self._view.ask(draft.with_position, self._text, name, place))
 
     async def _applied(self) -> None:
         text, base, number = self._text, self._base, self._takes

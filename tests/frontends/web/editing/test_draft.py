@@ -55,8 +55,8 @@ def test_forms_add_change_and_remove_and_comments_stay() -> None:
         ("r", "h1"),
     ]
     changed = draft.with_arguments(text, "h1", {"services": ["http"]})
-    assert draft.arguments_of(changed, "h1") == ("host", {"services": ["http"]})
-    assert draft.arguments_of(draft.with_arguments(changed, "h1", {"services": None}), "h1") == (
+    assert draft.parts_of(changed).nodes["h1"] == ("host", {"services": ["http"]})
+    assert draft.parts_of(draft.with_arguments(changed, "h1", {"services": None})).nodes["h1"] == (
         "host",
         {},
     )

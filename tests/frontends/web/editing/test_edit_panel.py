@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from playground.errors import TopologyError
-from playground.frontends.web.editing import draft
+from playground.frontends.web.editing import draft, edit_panel
 from playground.frontends.web.editing.edit_panel import _KINDS, EditPanel
 from playground.frontends.web.editing.form_fields import fields_of
+from playground.lab.files.yaml_document import Document, parse_document
 
 
 def test_every_kind_that_is_drawn_has_a_form() -> None:
@@ -39,13 +42,16 @@ class SlowLab:
     async def drawn(self, diagram: Any) -> None:
         self.shown.append(diagram)
 
-    async def ask(self, _function: Any, text: str) -> Any:
+    async def ask(self, function: Any, *args: Any) -> Any:
+        if function is not edit_panel._looked_at:
+            return await asyncio.to_thread(function, *args)
+        text = args[-1]
         return await self.answers.setdefault(text, asyncio.get_running_loop().create_future())
 
     async def answer(self, text: str) -> None:
         program = f"program of {text}"
         looked = SimpleNamespace(base=f"base of {text}", program=program, diagram=text)
-        self.answers[text].set_result(looked)
+        self.answers[text].set_result((looked, draft.NO_PARTS))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
@@ -61,6 +67,7 @@ def panel(view: SlowLab) -> EditPanel:
         _wanted="at first",
         _base="",
         _takes=0,
+        _most_bytes=draft.MOST_BYTES,
         _apply=Button(),
         _yaml=SimpleNamespace(value="at first"),
         _python=SimpleNamespace(value=""),
@@ -123,5 +130,55 @@ def test_a_program_that_is_wrong_is_the_last_word_too(monkeypatch: pytest.Monkey
         await view.answer("h1")
         await task
         assert made._python.value == "half a" and not made._apply.enabled
+
+    asyncio.run(typing())
+
+
+def test_no_draft_is_read_where_all_pages_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[threading.Thread] = []
+    here = threading.current_thread()
+
+    def noted(text: bytes, place: Path) -> Document:
+        read.append(threading.current_thread())
+        return parse_document(text, place)
+
+    monkeypatch.setattr("playground.frontends.web.editing.draft.parse_document", noted)
+
+    async def using() -> None:
+        view = SlowLab()
+        made = panel(view)
+        made._text = draft.EMPTY
+        made._name = SimpleNamespace(value="h1")
+        made._kind, made._node, made._inputs = "host", None, {}
+        task = asyncio.create_task(made._submitted())
+        while not view.answers:
+            await asyncio.sleep(0.01)
+        (text,) = view.answers
+        assert "h1" in text and read and here not in read
+        view.answers[text].set_result(
+            (
+                SimpleNamespace(base="", program="", diagram=None),
+                await view.ask(draft.parts_of, text),
+            )
+        )
+        await task
+        read.clear()
+        monkeypatch.setattr(made, "_show_form", lambda *shown: view.shown.append(shown))
+        made.choose("h1")
+        assert view.shown[-1] == ("host", "h1", {}) and not read
+
+    asyncio.run(using())
+
+
+def test_a_text_that_is_too_large_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def typing() -> None:
+        view = SlowLab()
+        made = panel(view)
+        await (await type_yaml(made, "#" * (draft.MOST_BYTES + 1)))
+        assert "128 KiB" in made._wrong.text and not view.answers
+        made._program, made._python.value = "", "é" * (draft.MOST_BYTES // 2 + 1)
+        made._wrong.text = ""
+        await made._python_typed(made._python.value)
+        assert "128 KiB" in made._wrong.text and not made._apply.enabled
 
     asyncio.run(typing())
