@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from playground.errors import TransferFailed
 from playground.model.records import dataclass
@@ -86,6 +87,19 @@ def _entry(texts: Sequence[str]) -> FileEntry:
         raise TransferFailed(
             "the folder cannot be listed: the host's find prints what find does not"
         ) from None
+
+
+def time_words(time_s: float) -> str:
+    """Return when that was, and "?" for what is no time: any user of a host may set a file's.
+
+    >>> time_words(0.0), time_words(3e14), time_words(float("nan"))
+    ('1970-01-01 00:00:00 UTC', '?', '?')
+
+    """
+    try:
+        return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):
+        return "?"
 
 
 def folder_above(folder: str) -> str:

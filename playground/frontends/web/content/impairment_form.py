@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from playground.errors import BadArgument
 from playground.model.impairment import Impairment
 from playground.model.records import dataclass
 from playground.operations.links.link import ImpairedDirection
@@ -28,7 +29,17 @@ class Slider:
 
     def words(self, position: int) -> str:
         """Return what a step says, as "20 ms"."""
-        return f"{self.steps[position]:g} {self.unit}" if position else "none"
+        return f"{self.value(position):g} {self.unit}" if position else "none"
+
+    def value(self, position: int) -> float:
+        """Return the value of a step; raises `BadArgument` for one that is not on the slider.
+
+        A position is what a browser says, which may be anything.
+
+        """
+        if type(position) is not int or not 0 <= position < len(self.steps):
+            raise BadArgument(f"{self.label.lower()} has no step {position!r:.40}: move its slider")
+        return self.steps[position]
 
 
 # Steps as people say them, closer where it matters: 60,000 ms on one line would leave no 20.
@@ -55,7 +66,7 @@ def arguments(positions: Mapping[str, int], before: Impairment, toward: str) -> 
     """
     said: dict[str, Any] = dict(before.settings())
     for slider in SLIDERS:
-        value = slider.steps[positions[slider.name]]
+        value = slider.value(positions[slider.name])
         said.pop(slider.name, None)
         if value:
             said[slider.name] = value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 from nicegui import ui
@@ -103,10 +102,10 @@ class _Files:
             mark = "/" if entry.kind == "folder" else ""
             points = f" → {cell(entry.target)}" if entry.target else ""
             ui.item_label(f"{cell(entry.name)}{mark}{points}").classes("break-all")
-            when = datetime.fromtimestamp(entry.time_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
+            when = folder_listing.time_words(entry.time_s)
             kind = "" if entry.kind in ("file", "folder") else f"{entry.kind}  "
             ui.item_label(
-                f"{kind}{entry.size_bytes} bytes  {when} UTC  {cell(entry.permissions)}  "
+                f"{kind}{entry.size_bytes} bytes  {when}  {cell(entry.permissions)}  "
                 f"{cell(entry.owner)}"
             ).props("caption")
 

@@ -15,6 +15,7 @@ from playground.frontends.web.content.folder_listing import (
     folder_above,
     is_text,
     read,
+    time_words,
     upload_name,
 )
 
@@ -71,3 +72,8 @@ def test_text_and_other_bytes() -> None:
     assert is_text("grüße".encode()[:-2])
     assert not is_text(b"\xff\xfe\xff\xfe")
     assert not is_text(b"a\0b")
+
+
+@pytest.mark.parametrize("time_s", [3e14, -3e14, 1e30, float("nan"), float("inf")])
+def test_a_time_that_is_none_hides_no_folder(time_s: float) -> None:
+    assert time_words(time_s) == "?"

@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from playground.errors import BadArgument
 from playground.frontends.web.content.impairment_form import (
     BOTH,
     SLIDERS,
@@ -32,6 +33,12 @@ def test_each_step_goes_there_and_back() -> None:
             said = arguments(NONE | {slider.name: position}, Impairment(), BOTH)
             assert said == ({slider.name: value} if position else {})
             assert positions(Impairment(**said)) == NONE | {slider.name: position}
+
+
+@pytest.mark.parametrize("position", [99, -1, "2", 1.5, None, True])
+def test_a_step_that_no_slider_has_is_refused(position: object) -> None:
+    with pytest.raises(BadArgument, match="delay has no step"):
+        arguments(NONE | {"delay_ms": position}, Impairment(), BOTH)
 
 
 def test_one_direction_is_said() -> None:
