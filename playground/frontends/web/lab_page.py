@@ -52,7 +52,6 @@ class LabPage:
         self._site = site
         self._watch = site.watch(view.name, view.lab)
         view.show_plan(lambda: self._watch.plan)
-        self._shared: dict[str, str] = {}
         # What is drawn and not applied, and how far it has moved the picture.
         self._draft: Diagram | None = None
         self._draft_shift: Point = (0.0, 0.0)
@@ -169,9 +168,8 @@ class LabPage:
         ).classes("px-2")
 
     def _share(self) -> None:
-        """Show addresses for others: each is a token of its own, made once for a page."""
-        self._shared = self._shared or self._addresses()
-        addresses = self._shared
+        """Show addresses for others: each is a token of its own, one for all pages of a lab."""
+        addresses = self._addresses()
         with ui.dialog(value=True) as dialog, ui.card().classes("w-full max-w-2xl"):
             ui.label("Share this lab").classes("text-lg font-bold")
             for words, address in addresses.items():
@@ -188,11 +186,11 @@ class LabPage:
         site, name, key = self._site, self._view.name, self._view.key
         path = quote(name, safe="")
         return {
-            "To look only: nothing can be changed with it.": site.address(
+            "To look only: nothing can be changed with it.": site.shared(
                 f"/look/{path}", Right(name, bound_to=key)
             ),
             "To work with this lab, and no other: its holder is root on its machines.": (
-                site.address(f"/lab/{path}", Right(name, may_change=True, bound_to=key))
+                site.shared(f"/lab/{path}", Right(name, may_change=True, bound_to=key))
             ),
         }
 

@@ -17,6 +17,7 @@ import secrets
 import threading
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import field
 
 from playground.model.records import dataclass
 
@@ -40,13 +41,15 @@ class Right:
     """The right to look at a lab, or at all with ``lab=None``, and perhaps to change it.
 
     ``bound_to`` is which lab of that name it is (`ServedLabs.opened`): names come back, with
-    another lab, of another user perhaps.  "" is any.
+    another lab, of another user perhaps.  "" is any.  ``for_programs`` is that of a token which a
+    page makes by itself, for curl: they are counted apart, and push out no address of a person.
 
     """
 
     lab: str | None = None
     may_change: bool = False
     bound_to: str = ""
+    for_programs: bool = field(default=False, repr=False)
 
     def allows(self, lab: str, change: bool) -> bool:
         """Tell whether it is a right to look at this lab, or to change it."""

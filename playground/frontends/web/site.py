@@ -49,7 +49,21 @@ class Site:
         self._watches: WeakValueDictionary[str, PictureWatch] = WeakValueDictionary()
         self._views: dict[LabView, Callable[[], object]] = {}
         self._lock = threading.Lock()
+        self._shared: dict[Right, str] = {}
         labs.on_ended(keys.labs_ended)
+
+    def shared(self, path: str, right: Right) -> str:
+        """Return the address that all pages share for a right, as long as its token is good."""
+        with self._lock:
+            good = {
+                one: address
+                for one, address in self._shared.items()
+                if self.keys.right_of(address.rpartition("token=")[2]) is not None
+            }
+            if right not in good:
+                good[right] = self.address(path, right)
+            self._shared = good
+            return good[right]
 
     def threads_of(self, name: str) -> ThreadShare:
         """Return the threads that a lab may take: no other waits for its hosts."""

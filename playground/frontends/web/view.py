@@ -231,7 +231,7 @@ class LabView:
             # One token a page: panels come and go.
             return self._parent.address_for_programs(path)
         if not self._token:
-            whole = self._address(path, Right(self.name, bound_to=self.key))
+            whole = self._address(path, Right(self.name, bound_to=self.key, for_programs=True))
             self._token = whole.rpartition("?")[2]
             if (forget := self._forget_token) is not None:
                 self.on_close(partial(forget, self._token.removeprefix("token=")))
