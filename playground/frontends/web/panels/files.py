@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from nicegui import ui
@@ -40,7 +41,9 @@ class _Files:
 
     def __init__(self, view: LabView, node: Machine) -> None:
         self._view, self._node = view, node
-        self._folder = "/root"
+        # Keys and passwords of a host are not for whoever may only look.
+        self._user = None if view.may_change else host_files.LOOKER
+        self._folder = "/root" if view.may_change else "/"
         self._entries: list[FileEntry] = []
         with ui.row().classes("w-full items-center no-wrap"):
             up = ui.button(icon="arrow_upward", on_click=self._above)
@@ -49,6 +52,10 @@ class _Files:
             self._path.on("keydown.enter", lambda: self._open(self._path.value or "/"))
             again = ui.button(icon="refresh", on_click=lambda: self._open(self._folder))
             again.props('dense flat aria-label="Look again"')
+        if self._user is not None:
+            ui.label(f"To look at only: what {self._user} may read on it is shown.").classes(
+                "text-sm"
+            )
         self._said = ui.label().classes("text-sm whitespace-pre-wrap").props("role=status")
         self._search = ui.input("Only names with", on_change=self._draw).classes("w-full")
         self._search.props("dense clearable")
@@ -79,7 +86,9 @@ class _Files:
     async def _open(self, folder: str) -> None:
         # Two slashes at the front would stay (POSIX), and lead above them.
         folder = posixpath.normpath("/" + folder.lstrip("/"))
-        self._entries, more = await self._view.ask(host_files.list_folder, self._node, folder)
+        self._entries, more = await self._view.ask(
+            host_files.list_folder, self._node, folder, self._user
+        )
         self._folder = folder
         self._path.value = visible(folder)
         self._said.set_text(f"The first {len(self._entries)} are shown of more." if more else "")
@@ -127,12 +136,10 @@ class _Files:
     # -- files ---------------------------------------------------------------
 
     async def _show(self, path: str) -> None:
-        data, more = await self._view.ask(host_files.read_beginning, self._node, path)
+        data, more = await self._view.ask(host_files.read_beginning, self._node, path, self._user)
         self._file.set_text(visible(path))
         name = str(cell(posixpath.basename(path))) or "file"
-        self._fetch.props(
-            f'href="{self._view.serve(name, lambda: host_files.fetch(self._node, path))}"'
-        )
+        self._fetch.props(f'href="{self._view.serve(name, lambda: self._fetched(path))}"')
         self._fetch.set_visibility(True)
         if folder_listing.is_text(data):
             text = visible(data.decode("utf-8", "replace"))
@@ -141,6 +148,11 @@ class _Files:
         self._text.set_text(
             text + (f"\n… the first {host_files.SHOWN_BYTES} bytes" if more else "")
         )
+
+    def _fetched(self, path: str) -> bytes | Iterator[bytes]:
+        if self._user is not None:
+            return host_files.fetch_as(self._node, path, self._user)
+        return host_files.fetch(self._node, path)
 
     async def _send(self, event: UploadEventArguments) -> None:
         name = folder_listing.upload_name(event.file.name)

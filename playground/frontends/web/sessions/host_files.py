@@ -23,6 +23,10 @@ from playground.operations.network import Machine
 SHOWN_BYTES = 64 << 10
 
 _DOWN_MB = 512
+# Whoever may only look fetches no more: it is held in memory.
+_READ_BYTES = 16 << 20
+# Who may only look reads what this one may: an account of every system (Debian Policy, 9.2.2).
+LOOKER = "nobody"
 # Each may hold as much of this machine's disk.
 MOST_FETCHES = 4
 _PIECE_BYTES = 256 << 10
@@ -31,10 +35,17 @@ _LISTING_MB = 16
 _SAID_CHARACTERS = 200
 
 
-def list_folder(node: Machine, folder: str) -> tuple[list[FileEntry], bool]:
-    """Return the files of a folder, and whether there are more; raises `TransferFailed`."""
+def list_folder(
+    node: Machine, folder: str, user: str | None = None
+) -> tuple[list[FileEntry], bool]:
+    """Return the files of a folder that a user may list, and whether there are more.
+
+    Raises `TransferFailed` for any other.
+
+    """
     result = node.run(
         folder_listing.command(folder),
+        user=user,
         check=False,
         timeout_s=_LIMIT_S,
         output_limit_mb=_LISTING_MB,
@@ -45,26 +56,46 @@ def list_folder(node: Machine, folder: str) -> tuple[list[FileEntry], bool]:
     return folder_listing.read(result.stdout_bytes)
 
 
-def read_beginning(node: Machine, path: str) -> tuple[bytes, bool]:
-    """Return the first `SHOWN_BYTES` of a file, and whether there are more.
+def read_beginning(node: Machine, path: str, user: str | None = None) -> tuple[bytes, bool]:
+    """Return the first `SHOWN_BYTES` of a file that a user may read, and whether there are more.
 
     Raises `TransferFailed` for what is no file: a pipe would be waited for, and a device has
     no end.
 
     """
+    return _beginning(node, path, SHOWN_BYTES, user)
+
+
+def _beginning(node: Machine, path: str, most: int, user: str | None) -> tuple[bytes, bool]:
     # test(1): -f follows links.
     script = '[ -f "$1" ] || { echo ": it is no file" >&2; exit 1; }; exec head -c "$2" -- "$1"'
     result = node.run(
-        ["/bin/sh", "-c", script, "sh", path, str(SHOWN_BYTES + 1)],
+        ["/bin/sh", "-c", script, "sh", path, str(most + 1)],
+        user=user,
         check=False,
         timeout_s=_LIMIT_S,
-        output_limit_mb=1,
+        output_limit_mb=(most >> 20) + 1,
     )
     if result.returncode:
         reason = _reason(result.stderr) or "it cannot be read"
         raise TransferFailed(f"{path} on {node.name} cannot be shown: {reason}")
     data = result.stdout_bytes
-    return data[:SHOWN_BYTES], len(data) > SHOWN_BYTES
+    return data[:most], len(data) > most
+
+
+def fetch_as(node: Machine, path: str, user: str) -> bytes:
+    """Return the bytes of a file that a user of the host may read, and of no other.
+
+    Raises `TransferFailed` for one of more than 16 MiB, and for what is no file.
+
+    """
+    data, more = _beginning(node, path, _READ_BYTES, user)
+    if more:
+        raise TransferFailed(
+            f"{path} on {node.name} is larger than the {_READ_BYTES >> 20} MiB that a page to look "
+            "at fetches: ask for an address that may change the lab"
+        )
+    return data
 
 
 def fetch(node: Machine, path: str) -> Copy:

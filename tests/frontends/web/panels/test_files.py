@@ -26,15 +26,18 @@ class Host:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folders: dict[str, list[FileEntry]] = {"/root": [], "/": []}
         self.files: dict[str, bytes] = {}
+        self.users: set[str | None] = set()
         monkeypatch.setattr(host_files, "list_folder", self.list)
         monkeypatch.setattr(host_files, "read_beginning", self.read)
 
-    def list(self, node: Any, folder: str) -> tuple[list[FileEntry], bool]:
+    def list(self, node: Any, folder: str, user: str | None) -> tuple[list[FileEntry], bool]:
+        self.users.add(user)
         if folder not in self.folders:
             raise TransferFailed(f"{folder} on h1 cannot be listed")
         return self.folders[folder], len(self.folders[folder]) > 900
 
-    def read(self, node: Any, path: str) -> tuple[bytes, bool]:
+    def read(self, node: Any, path: str, user: str | None) -> tuple[bytes, bool]:
+        self.users.add(user)
         return self.files[path], False
 
 
@@ -103,3 +106,17 @@ def test_who_may_only_look_sends_nothing(host: Host) -> None:
             made(StubView(SimpleNamespace(name="h1"), may_change=may_change))
             tags = [element.tag for element in client.elements.values()]
             assert any("upload" in tag for tag in tags) is may_change
+
+
+def test_who_may_only_look_reads_as_an_ordinary_user(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.files = {"/motd": b"hello"}
+    monkeypatch.setattr(host_files, "fetch", None)
+    monkeypatch.setattr(host_files, "fetch_as", lambda node, path, user: f"{path} as {user}")
+    with slot() as client:
+        panel = made(StubView(SimpleNamespace(name="h1"), may_change=False))
+        asyncio.run(panel._open(panel._folder))
+        asyncio.run(panel._choose(entry("motd")))
+        assert host.users == {"nobody"} and panel._fetched("/motd") == "/motd as nobody"
+        assert any("what nobody may read" in one for one in texts(client))

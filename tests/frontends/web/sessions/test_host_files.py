@@ -12,9 +12,11 @@ from playground import Host, Lab, Link, PlaygroundError
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.errors import TransferFailed
 from playground.frontends.web.sessions.host_files import (
+    LOOKER,
     MOST_FETCHES,
     SHOWN_BYTES,
     fetch,
+    fetch_as,
     list_folder,
     read_beginning,
 )
@@ -78,6 +80,20 @@ def test_so_many_are_fetched_at_once_and_who_goes_makes_room(host: Host) -> None
     held[0] = fetch(host, "/srv/a/large")
     held.clear()  # nor has anybody closed these
     assert sum(map(len, fetch(host, "/srv/a/large"))) == 300_000
+
+
+def test_who_may_only_look_reads_no_secret_of_the_host(host: Host) -> None:
+    host.run("mkdir -p /root/.ssh && echo secret > /root/.ssh/id && chmod 600 /root/.ssh/id")
+    host.run("echo hello > /srv/a/open && chmod 644 /srv/a/open && chmod 755 /srv /srv/a")
+    assert fetch_as(host, "/srv/a/open", LOOKER) == b"hello\n"
+    assert "open" in [one.name for one in list_folder(host, "/srv/a", LOOKER)[0]]
+    for path in ("/root/.ssh/id", "/etc/shadow"):
+        for read in (read_beginning, fetch_as):
+            with pytest.raises(TransferFailed, match="cannot be shown"):
+                read(host, path, LOOKER)
+    host.run("chmod 700 /root")
+    with pytest.raises(TransferFailed, match="cannot be listed"):
+        list_folder(host, "/root", LOOKER)
 
 
 def test_a_host_whose_programs_print_without_end_is_cut_off(host: Host) -> None:
