@@ -202,13 +202,17 @@ def main() -> None:
         parts = {name: part for name, part in parts.items() if name in options.only}
 
     written = ""
+    # What is measured alone takes the place of its section, and the others stay.
+    before = ""
+    if options.only and options.output and options.output.exists():
+        before = options.output.read_text()
 
     def write(text: str) -> None:
         nonlocal written
         print(text[len(written) :], flush=True)
         written = text
         if options.output:
-            options.output.write_text(text)
+            options.output.write_text(page.merged(before, text) if before else text)
 
     head = PAGE.format(
         runs=runs,

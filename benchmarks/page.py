@@ -64,6 +64,18 @@ def measure_parts(
     return failed
 
 
+def merged(page: str, new: str) -> str:
+    """Return a page with the sections of a new one in place of its own, or after them.
+
+    >>> merged("# Page\\n\\n## One\\n1\\n\\n## Two\\n2\\n", "# New\\n\\n## Two\\n3\\n")
+    '# Page\\n\\n## One\\n1\\n\\n## Two\\n3\\n'
+
+    """
+    head, *old = page.split("\n## ")
+    sections = {part.partition("\n")[0]: part for part in [*old, *new.split("\n## ")[1:]]}
+    return joined([head, *(f"## {part}" for part in sections.values())])
+
+
 def joined(texts: Iterable[str]) -> str:
     """Return parts of a page as one, an empty line between."""
     return "\n\n".join(text.strip("\n") for text in texts) + "\n"

@@ -47,6 +47,14 @@ def test_a_part_that_fails_is_said_and_the_others_are_written_when_they_are_ther
     assert "Traceback" in said[1]
 
 
+def test_a_section_that_is_measured_alone_takes_the_place_of_the_old_one() -> None:
+    old = "# Page\n\n## One\n1\n\n## Two\n2\n"
+    new = "# New\n\n## Two\n\n3\n\n## Three\n4\n"
+    told = "# Page\n\n## One\n1\n\n## Two\n\n3\n\n## Three\n4\n"
+    assert page.merged(old, new) == told
+    assert page.merged(told, new) == told
+
+
 def test_a_side_that_is_left_out_is_said_with_what_to_install() -> None:
     assert page.left_out(lambda name: f"/usr/bin/{name}") == []
     (words,) = page.left_out(lambda name: None if name == "brctl" else "/usr/bin/x")
