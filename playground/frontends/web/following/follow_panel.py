@@ -133,9 +133,11 @@ class FollowPanel:
         try:
             found = await follow(self._view, self._source.value, target, port, self._protocol.value)
         finally:
-            self._busy.set_visibility(False)
-            self._button.enable()
-        self._set_out(found)
+            if not self._button.is_deleted:
+                self._busy.set_visibility(False)
+                self._button.enable()
+        if not self._button.is_deleted:  # the page was left meanwhile
+            self._set_out(found)
 
     def _replay(self) -> None:
         assert self._answer is not None

@@ -44,7 +44,10 @@ def build(view: LabView, name: str) -> None:
         try:
             found = await follow(view, name, str(target.value), number, protocol.value)
         finally:
-            button.enable()
+            if not button.is_deleted:
+                button.enable()
+        if verdict.is_deleted:  # the panel was closed meanwhile
+            return
         verdict.set_text(words(found))
         advice.set_text(visible(found.advice))
         path.set_text(" → ".join(found.path))

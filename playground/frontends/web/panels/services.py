@@ -99,7 +99,8 @@ class _Services:
             try:
                 await self._view.act(self._do, name, what)
             finally:
-                button.enable()
+                if not button.is_deleted:  # the panel was closed meanwhile
+                    button.enable()
                 self._pace.hurry()
                 self._log_pace.hurry()
 
