@@ -9,8 +9,13 @@ what an upload field allows is the browser's affair.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+
+from playground.errors import PlaygroundError
+from playground.frontends.web.gate import RIGHTS
+from playground.frontends.web.sessions.lab_shares import LabShares
 
 _SMALL_BYTES = 1 << 20
 
@@ -27,14 +32,23 @@ class _TooLarge(Exception):
 class BodyLimit:
     """An ASGI application around another, which gets no request of more than ``most_bytes``.
 
-    At most ``most_at_once`` requests of more than 1 MiB, or of no said length, are read at once.
+    At most ``most_at_once`` requests of more than 1 MiB, or of no said length, are read at once,
+    and half of them of whoever has the rights to the same labs.  Each has come within
+    ``within_s`` seconds, or is refused.
 
     """
 
-    def __init__(self, inner: Application, most_bytes: int, most_at_once: int = 4) -> None:
+    def __init__(
+        self,
+        inner: Application,
+        most_bytes: int,
+        most_at_once: int = 4,
+        within_s: float = 300.0,
+    ) -> None:
         self._inner = inner
         self._most = most_bytes
-        self._free = most_at_once
+        self._within_s = within_s
+        self._shares = LabShares("large files are sent to a page", most_at_once)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
@@ -47,21 +61,28 @@ class BodyLimit:
         if said is not None and said > self._most:
             await _refuse(413, f"more than {self._most >> 20} MiB are not taken", send)
             return
-        if not self._free:
-            await _refuse(503, "too much is sent at once: try again", send)
+        labs = " ".join(sorted(str(right.lab) for right in scope.get(RIGHTS, ())))
+        try:
+            self._shares.take(labs)
+        except PlaygroundError as error:
+            await _refuse(503, str(error), send)
             return
-        self._free -= 1
         try:
             await self._bounded(scope, receive, send)
         finally:
-            self._free += 1
+            self._shares.give_back(labs)
 
     async def _bounded(self, scope: Message, receive: Receive, send: Send) -> None:
-        read, answered = 0, False
+        read, answered, whole = 0, False, False
+        end_s = asyncio.get_running_loop().time() + self._within_s
 
         async def receive_some() -> Message:
-            nonlocal read
-            message = await receive()
+            nonlocal read, whole
+            if whole:  # what comes now is only that the browser has gone
+                return await receive()
+            async with asyncio.timeout_at(end_s):
+                message = await receive()
+            whole = not message.get("more_body")
             read += len(message.get("body", b""))
             if read > self._most:
                 raise _TooLarge
@@ -78,6 +99,10 @@ class BodyLimit:
             if answered:
                 raise
             await _refuse(413, f"more than {self._most >> 20} MiB are not taken", send)
+        except TimeoutError:
+            if answered:
+                raise
+            await _refuse(408, f"it did not come within {self._within_s:g} s", send)
 
 
 def _said_bytes(scope: Message) -> int | None:

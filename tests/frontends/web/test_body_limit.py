@@ -75,3 +75,18 @@ def test_so_many_are_read_at_once_and_then_others() -> None:
     assert send_to(limit, [b"x"]) == 200
     assert seen == [0, 503]
     assert send_to(limit, [b"x"]) == 200  # given back
+
+
+def test_what_does_not_come_in_time_is_refused_and_gives_back_its_place() -> None:
+    limit = BodyLimit(Reader(), 30, within_s=0.05)
+    sent: list[Any] = []
+
+    async def never() -> Any:
+        await asyncio.sleep(20)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(limit({"type": "http", "method": "POST", "headers": []}, never, send))
+    assert sent[0]["status"] == 408
+    assert send_to(limit, [b"x"]) == 200

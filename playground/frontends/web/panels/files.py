@@ -152,7 +152,7 @@ class _Files:
     def _fetched(self, path: str) -> bytes | Iterator[bytes]:
         if self._user is not None:
             return host_files.fetch_as(self._node, path, self._user)
-        return host_files.fetch(self._node, path)
+        return host_files.fetch(self._node, path, self._view.name)
 
     async def _send(self, event: UploadEventArguments) -> None:
         name = folder_listing.upload_name(event.file.name)

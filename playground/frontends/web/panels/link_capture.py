@@ -200,7 +200,9 @@ class CapturePanel:
 
     def _stream(self) -> Iterator[bytes]:
         """Begin a capture that is handed on; called in a thread, for each who fetches it."""
-        stream = self._view.streams.begin(self._make(self._live_text, None, STREAM_BYTES))
+        stream = self._view.streams.begin(
+            self._view.name, self._make(self._live_text, None, STREAM_BYTES)
+        )
         self._streams = [one for one in self._streams if not one.has_ended] + [stream]
         if self._view.closed:
             stream.close()

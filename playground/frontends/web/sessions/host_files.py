@@ -17,6 +17,7 @@ from typing import BinaryIO
 from playground.errors import TransferFailed
 from playground.frontends.web.content import folder_listing
 from playground.frontends.web.content.folder_listing import FileEntry
+from playground.frontends.web.sessions.lab_shares import LabShares
 from playground.operations.network import Machine
 
 # Of a file, on the page; the whole is fetched.
@@ -31,6 +32,7 @@ LOOKER = "nobody"
 MOST_FETCHES = 4
 _PIECE_BYTES = 256 << 10
 _LIMIT_S = 20.0
+_FETCH_LIMIT_S = 600.0
 _LISTING_MB = 16
 _SAID_CHARACTERS = 200
 
@@ -98,22 +100,19 @@ def fetch_as(node: Machine, path: str, user: str) -> bytes:
     return data
 
 
-def fetch(node: Machine, path: str) -> Copy:
+def fetch(node: Machine, path: str, lab: str) -> Copy:
     """Return a file's bytes, piece by piece; it is copied here first, and forgotten at the end.
 
     So a host cannot stretch out what a browser waits for.  Raises `TransferFailed` for what is
-    no file, for one of more than 512 MB, and where four are fetched already.
+    no file, and for one of more than 512 MB; `PlaygroundError` where two of this lab are fetched
+    already, or four of all.
 
     """
-    if not _fetches.acquire(blocking=False):
-        raise TransferFailed(
-            f"{MOST_FETCHES} files are fetched by pages already, and no more may be: try again "
-            "when one is done"
-        )
+    _fetches.take(lab)
     try:
-        return Copy(*_copied(node, path), _fetches.release)
+        return Copy(*_copied(node, path), lambda: _fetches.give_back(lab))
     except BaseException:
-        _fetches.release()
+        _fetches.give_back(lab)
         raise
 
 
@@ -136,7 +135,8 @@ def _copied(node: Machine, path: str) -> tuple[tempfile.TemporaryDirectory[str],
 class Copy(Iterator[bytes]):
     """The pieces of a copied file, which is forgotten once it is closed, or nobody has this.
 
-    Who fetches it may go before the first piece.
+    Who fetches it may go before the first piece, or take none for ever: after ten minutes it is
+    forgotten in any case, and the next piece raises `TransferFailed`.
 
     """
 
@@ -144,13 +144,30 @@ class Copy(Iterator[bytes]):
         self, folder: tempfile.TemporaryDirectory[str], copy: Path, ended: Callable[[], object]
     ) -> None:
         self._file = copy.open("rb")
+        self._lock = threading.Lock()
+        self._late = threading.Event()
         self.close = weakref.finalize(self, _forget, self._file, folder, ended)
+        # It keeps nothing alive but what is forgotten then.
+        self._timer = threading.Timer(_FETCH_LIMIT_S, _end, [self.close, self._late, self._lock])
+        self._timer.daemon = True
+        self._timer.start()
+        weakref.finalize(self, self._timer.cancel)
 
     def __next__(self) -> bytes:
-        if not self.close.alive or not (piece := self._file.read(_PIECE_BYTES)):
-            self.close()
-            raise StopIteration
-        return piece
+        with self._lock:
+            if self._late.is_set():  # an end that looks like one of the file would be a lie
+                raise TransferFailed(f"this file was not taken within {_FETCH_LIMIT_S:g} s")
+            if not self.close.alive or not (piece := self._file.read(_PIECE_BYTES)):
+                self._timer.cancel()
+                self.close()
+                raise StopIteration
+            return piece
+
+
+def _end(close: Callable[[], object], late: threading.Event, lock: threading.Lock) -> None:
+    with lock:
+        late.set()
+        close()
 
 
 def _forget(
@@ -163,7 +180,7 @@ def _forget(
         ended()
 
 
-_fetches = threading.BoundedSemaphore(MOST_FETCHES)
+_fetches = LabShares("files are fetched", MOST_FETCHES)
 
 
 def _reason(stderr: str) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 from playground.errors import PlaygroundError
+from playground.frontends.web.sessions.lab_shares import LabShares
 from playground.operations.captures.capture import Capture
 from playground.operations.captures.dissect import CapturedPacket
 from playground.operations.captures.pcapng import write_pcapng
@@ -126,12 +128,15 @@ class CaptureStream(Iterator[bytes]):
         self._news = threading.Condition()
         self._ready = bytearray()
         self._over = False
+        self._asked_s = time.monotonic()
         self.has_ended = False
         capture.start()
         threading.Thread(target=self._pump, name="playground stream", daemon=True).start()
+        threading.Thread(target=self._guard, name="playground stream guard", daemon=True).start()
 
     def __next__(self) -> bytes:
         with self._news:
+            self._asked_s = time.monotonic()
             self._news.wait_for(lambda: self._ready or self._over, _BEAT_S)
             piece, self._ready = bytes(self._ready), bytearray()
             self._news.notify_all()
@@ -162,6 +167,16 @@ class CaptureStream(Iterator[bytes]):
             self.has_ended = True
             self._ended()
 
+    def _guard(self) -> None:
+        """End it where nobody asks any more: he may have gone before its first piece."""
+        with self._news:
+            while not self._over:
+                left_s = self._asked_s + _ABANDONED_S - time.monotonic()
+                if left_s <= 0:
+                    break
+                self._news.wait_for(lambda: self._over, left_s)
+        self.close()
+
     def _has_room(self) -> bool:
         return len(self._ready) < _READY_BYTES or self._over
 
@@ -170,23 +185,18 @@ class CaptureStreams:
     """The captures that are handed on as they run, to the Wireshark of somebody who looks."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._running = 0
+        self._shares = LabShares("captures are handed on", MOST_STREAMS)
 
-    def begin(self, capture: Capture) -> CaptureStream:
-        """Begin one; raises `PlaygroundError` where too many run."""
-        with self._lock:
-            if self._running >= MOST_STREAMS:
-                raise PlaygroundError(
-                    f"{MOST_STREAMS} captures are handed on already, and no more may be: end one"
-                )
-            self._running += 1
+    def begin(self, lab: str, capture: Capture) -> CaptureStream:
+        """Begin one; raises `PlaygroundError` where too many run, of this lab or of all."""
+        self._shares.take(lab)
         try:
-            return CaptureStream(capture, self._ended)
+            return CaptureStream(capture, lambda: self._shares.give_back(lab))
         except BaseException:
-            self._ended()
+            self._shares.give_back(lab)
             raise
 
-    def _ended(self) -> None:
-        with self._lock:
-            self._running -= 1
+    @property
+    def running(self) -> int:
+        """How many run."""
+        return self._shares.taken

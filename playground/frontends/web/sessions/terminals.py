@@ -22,7 +22,7 @@ from playground.operations.connection.handles import Node
 
 # Each is a thread here and a few processes there.
 MOST_OF_A_NODE = 8
-MOST_IN_ALL = 64
+MOST_IN_ALL, MOST_OF_A_LAB = 64, 32
 
 # What a shell may print before anybody has read it: a program that prints without end waits.
 _AHEAD_BYTES = 64 << 10
@@ -249,10 +249,14 @@ class Terminals:
             here = self._open.setdefault(key, [])
             here[:] = [one for one in here if not one.ended or one.lookers]
             taken = {one.number for one in here} | self._begun.get(key, set())
-            in_all = sum(map(len, (*self._open.values(), *self._begun.values())))
-            if len(taken) >= MOST_OF_A_NODE or in_all >= MOST_IN_ALL:
+            rows = [(one[0], len(row)) for one, row in self._open.items()]
+            rows += [(one[0], len(row)) for one, row in self._begun.items()]
+            of_lab = sum(number for lab, number in rows if lab == key[0])
+            in_all = sum(number for _, number in rows)
+            if len(taken) >= MOST_OF_A_NODE or of_lab >= MOST_OF_A_LAB or in_all >= MOST_IN_ALL:
                 raise PlaygroundError(
-                    f"{len(taken)} terminals are open on {key[1]}, and no more may be: close one"
+                    f"{len(taken)} terminals are open on {key[1]}, {of_lab} on this lab, "
+                    f"{in_all} in all, and no more may be: close one"
                 )
             number = next(n for n in range(1, MOST_OF_A_NODE + 1) if n not in taken)
             self._begun.setdefault(key, set()).add(number)

@@ -11,6 +11,7 @@ import pytest
 from playground import Host, Lab, Link, PlaygroundError
 from playground.engines.namespaces.engine import NamespacesEngine
 from playground.errors import TransferFailed
+from playground.frontends.web.sessions import host_files
 from playground.frontends.web.sessions.host_files import (
     LOOKER,
     MOST_FETCHES,
@@ -62,24 +63,24 @@ def test_the_beginning_of_a_large_file(host: Host) -> None:
 
 def test_a_file_is_fetched_and_its_copy_is_gone(host: Host) -> None:
     before = set(Path(tempfile.gettempdir()).glob("playground-web-*"))
-    pieces = fetch(host, "/srv/a/large")
+    pieces = fetch(host, "/srv/a/large", "lab 0")
     assert sum(map(len, pieces)) == 300_000
     for path in ("/srv/a/zero", "/srv/a/pipe", "/srv/a"):
         with pytest.raises(PlaygroundError):
-            fetch(host, path)
+            fetch(host, path, "lab")
     assert set(Path(tempfile.gettempdir()).glob("playground-web-*")) <= before
 
 
 def test_so_many_are_fetched_at_once_and_who_goes_makes_room(host: Host) -> None:
-    held = [fetch(host, "/srv/a/large") for _ in range(MOST_FETCHES)]
+    held = [fetch(host, "/srv/a/large", f"lab {n % 2}") for n in range(MOST_FETCHES)]
     with pytest.raises(PlaygroundError, match="try again when one is done"):
-        fetch(host, "/srv/a/large")
+        fetch(host, "/srv/a/large", "lab 0")
     for _ in range(2):
         held[0].close()  # before its first piece
     assert list(held[0]) == []
-    held[0] = fetch(host, "/srv/a/large")
+    held[0] = fetch(host, "/srv/a/large", "lab 0")
     held.clear()  # nor has anybody closed these
-    assert sum(map(len, fetch(host, "/srv/a/large"))) == 300_000
+    assert sum(map(len, fetch(host, "/srv/a/large", "lab 0"))) == 300_000
 
 
 def test_who_may_only_look_reads_no_secret_of_the_host(host: Host) -> None:
@@ -94,6 +95,17 @@ def test_who_may_only_look_reads_no_secret_of_the_host(host: Host) -> None:
     host.run("chmod 700 /root")
     with pytest.raises(TransferFailed, match="cannot be listed"):
         list_folder(host, "/root", LOOKER)
+
+
+def test_a_file_that_is_not_taken_in_time_is_forgotten(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_files, "_FETCH_LIMIT_S", 0.05)
+    pieces = fetch(host, "/srv/a/large", "late")
+    assert pieces._late.wait(20)
+    with pytest.raises(TransferFailed, match="not taken within"):
+        list(pieces)
+    assert host_files._fetches.of("late") == 0
 
 
 def test_a_host_whose_programs_print_without_end_is_cut_off(host: Host) -> None:

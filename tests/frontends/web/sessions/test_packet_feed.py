@@ -68,7 +68,8 @@ def test_a_wrong_filter_begins_nothing(link: Link) -> None:
 def test_a_stream_has_what_passes_until_its_reader_goes(link: Link) -> None:
     streams = CaptureStreams()
     capture = link.capture(filter="icmp")
-    stream = streams.begin(capture)
+    stream = streams.begin("lab", capture)
+    assert streams.running == 1
     got = next(stream)
     assert got[:4] == b"\x0a\x0d\x0d\x0a"
     # Nothing for half a second: no thread waits for longer.
@@ -88,15 +89,15 @@ def test_a_stream_has_what_passes_until_its_reader_goes(link: Link) -> None:
 
 def test_no_more_are_handed_on_than_there_are_threads_for(link: Link) -> None:
     streams = CaptureStreams()
-    running = [streams.begin(link.capture()) for _ in range(MOST_STREAMS)]
-    with pytest.raises(PlaygroundError, match="handed on already"):
-        streams.begin(link.capture())
+    running = [streams.begin(f"lab {number % 2}", link.capture()) for number in range(MOST_STREAMS)]
+    with pytest.raises(PlaygroundError, match="2 captures are handed on"):
+        streams.begin("lab 0", link.capture())
     for one in running:
         one.close()
-    until(lambda: streams._running == 0)
+    until(lambda: streams.running == 0)
     with pytest.raises(BadArgument):
-        streams.begin(link.capture(filter="no filter"))
-    until(lambda: streams._running == 0)
+        streams.begin("lab 0", link.capture(filter="no filter"))
+    until(lambda: streams.running == 0)
 
 
 class Quiet:
@@ -131,3 +132,26 @@ def test_a_capture_that_does_not_begin_is_not_held(link: Link) -> None:
     for _ in range(MOST_FEEDS_OF_A_LAB + 1):
         with pytest.raises(BadArgument, match="is not one"):
             feeds.begin("lab", link.capture(filter="no filter"))
+
+
+class Endless(Quiet):
+    """A capture at which nothing passes until it is stopped."""
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+    def pcapng(self) -> Iterator[bytes]:
+        self.stopped.wait(20)
+        return iter(())
+
+
+def test_a_stream_that_nobody_asks_ends_though_nothing_passes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("playground.frontends.web.sessions.packet_feed._ABANDONED_S", 0.1)
+    streams = CaptureStreams()
+    stream = streams.begin("lab", cast(Capture, Endless()))
+    until(lambda: stream.has_ended and streams.running == 0)
