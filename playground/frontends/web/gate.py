@@ -29,6 +29,8 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from starlette.requests import ClientDisconnect
+
 from playground.frontends.web.files import FILES
 from playground.frontends.web.notice_page import notice_page
 from playground.frontends.web.rights import Keys, Right, cookie_name, cookies_of
@@ -57,6 +59,8 @@ PROOF = "x-playground-proof"
 # What is no page: a file has a key in its address, a socket the number of a page that was
 # opened (122 random bits), and all else below NiceGUI's is as everybody can download it.
 _NO_PAGES = (FILES, "/_nicegui")
+# What `starlette.middleware.base` says where an application ends without an answer.
+_NO_ANSWER = "No response returned."
 # Where a browser keeps the proofs that it has, and how many.
 _KEPT, _MOST_KEPT = "playground-proofs", 16
 
@@ -244,7 +248,7 @@ class Gate:
                 await self._remember(_without_token(scope), verdict.remember, send)
                 return
             scope[RIGHTS] = verdict.rights
-            await self._inner(scope, receive, self._with_headers(scope, send))
+            await self._admit(scope, receive, send)
         elif isinstance(verdict, Unproven):
             await self._say(200, _opening(_without_token(scope)), send)
         elif isinstance(verdict, Proven):
@@ -256,6 +260,23 @@ class Gate:
             await self._log_in(asked, receive, send)
         else:
             await self._say(verdict.status, notice_page(verdict.sentence), send)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gone = False
+
+        async def note() -> MutableMapping[str, Any]:
+            nonlocal gone
+            message = await receive()
+            gone |= message["type"] == "http.disconnect"
+            return message
+
+        try:
+            await self._inner(scope, note, self._with_headers(scope, send))
+        except (RuntimeError, ClientDisconnect) as error:
+            # Starlette ends what it sends to a browser that went away, and its own middleware
+            # then misses the answer: nobody is there who would read one, or has made a mistake.
+            if not gone or (isinstance(error, RuntimeError) and str(error) != _NO_ANSWER):
+                raise
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
         async def add(message: MutableMapping[str, Any]) -> None:

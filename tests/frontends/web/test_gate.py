@@ -6,12 +6,14 @@ import asyncio
 import re
 import socket
 import threading
-from collections.abc import MutableMapping
+from collections.abc import AsyncIterator, MutableMapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import uvicorn
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.responses import StreamingResponse
 
 from playground.frontends.web.gate import (
     LOOPBACK_NAMES,
@@ -271,6 +273,48 @@ def test_two_hosts_are_one_too_many(gate: Gate) -> None:
 
 def test_the_sentence_of_a_refusal_holds_no_markup_of_the_asker(gate: Gate) -> None:
     assert "<img" not in ask(gate, headers={"host": "<img src=x onerror=1>"}).text
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_browser_that_leaves_before_the_answer_is_no_mistake(leaves: bool) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        await asyncio.sleep(0.2)
+        yield b"packets"
+
+    async def download(scope: Any, receive: Any, send: Any) -> None:
+        if leaves:
+            await StreamingResponse(pieces())(scope, receive, hold)
+        # Else it is what forgets to answer, which is a mistake.
+
+    async def hold(message: Any) -> None:
+        await asyncio.sleep(0.2)
+
+    async def through(request: Any, call_next: Any) -> Any:
+        return await call_next(request)
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        raise AssertionError(message)
+
+    gate = Gate(BaseHTTPMiddleware(download, through), KEYS, 8810)
+    scope = {
+        "type": "http",
+        "asgi": {"spec_version": "2.3"},
+        "path": "/_nicegui/file",
+        "query_string": b"",
+        "method": "GET",
+        "headers": [
+            (b"host", b"localhost:8810"),
+            (b"cookie", f"{cookie_name(8810, LOOK)}={LOOKING.cookie}".encode()),
+        ],
+    }
+    if leaves:
+        asyncio.run(gate(scope, receive, send))
+    else:
+        with pytest.raises(RuntimeError, match="No response returned"):
+            asyncio.run(gate(scope, receive, send))
 
 
 def test_a_password_opens_and_a_guesser_has_to_wait() -> None:
