@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from lunr.builder import Builder
-from lunr.stop_word_filter import stop_word_filter
 
 
 class SiteSearch:
@@ -22,11 +21,10 @@ class SiteSearch:
     def __init__(self, site: Path) -> None:
         built = json.loads((site / "search" / "search_index.json").read_text())
         config = built["config"]
-        assert config["pipeline"] == ["stopWordFilter"]  # of lunr's three; no stemmer
+        assert config["pipeline"] == []  # of lunr's three none
         assert config["separator"] == r"[\s\-]+"  # as lunr's own
         builder = Builder()
         builder.b(0)
-        builder.pipeline.add(stop_word_filter)
         builder.ref("location")
         for name, field in config["fields"].items():
             builder.field(name, boost=field["boost"])
@@ -36,9 +34,14 @@ class SiteSearch:
             here = {**words, "tags": tags, "location": document["location"]}
             builder.add(here, {"boost": document.get("boost", 1)})
         self._index: Any = builder.build()
+        # What our own script takes out of a question before the worker gets it.
+        small = re.search(r"SMALL = /(.+)/gi;", (site / "search.js").read_text())
+        assert small is not None
+        self._small = re.compile(small[1], re.IGNORECASE)
 
     def find(self, words: str) -> list[str]:
         """Return the pages that are found, best first."""
+        words = self._small.sub("", words).strip() or words
         terms = re.findall(r"[\w.]+", words.lower())
         scores: dict[str, float] = {}
         for result in self._index.search(" ".join(f"{term}*" for term in terms)):
