@@ -213,7 +213,8 @@ class EditPanel:
         elif field.kind in (COUNT, DECIMAL):
             made = ui.number(field.label, value=value)
         else:
-            made = ui.input(field.label, value="" if value is None else str(shown(value)))
+            text = "" if value is None else str(shown(value))
+            made = ui.input(field.label, value=text, placeholder=field.example or None)
         self._inputs[field.name] = (field, made.classes("w-full").props("dense"))
 
     # -- what is done ------------------------------------------------------------------

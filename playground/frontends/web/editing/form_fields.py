@@ -9,9 +9,12 @@ from typing import Any
 
 from playground.errors import BadArgument
 from playground.lab.declarations.signatures import (
+    ARRAY,
     BOOLEAN,
     INTEGER,
     NUMBER,
+    OBJECT,
+    STRING,
     Argument,
     constructor_arguments,
 )
@@ -28,6 +31,23 @@ _USUAL: Mapping[str, tuple[str, ...]] = {
     "link": ("subnet", "address", "addresses", "vlan", "trunk", "delay_ms", "rate_mbit"),
 }
 
+LIST, MAPPING = "list", "mapping"
+# What an empty field shows, by its name or its shape.
+_EXAMPLES: Mapping[str, str] = {
+    "services": "http, ssh",
+    "subnet": "10.0.1.0/24",
+    "vlans": "{10: 192.168.10.0/24, 20: 192.168.20.0/24}",
+    "trunk": "10, 20",
+    "address": "10.0.1.5/24",
+    "addresses": "10.0.1.5/24, 10.0.1.1/24",
+    "routing": "ospf",
+    "env": "LANG=C, DEBUG=1",
+    "sysctls": "net.ipv4.tcp_ecn=1",
+    "extra_hosts": "printer=10.0.1.9",
+    LIST: "one, two",
+    MAPPING: "name=value, other=value",
+}
+
 # Reach out of the lab, or take functions: not for a page (`draft.refuse_new_reach`).
 _NOT_HERE = frozenset((*REACHING_OUT, "links", "ready"))
 
@@ -36,13 +56,15 @@ _NOT_HERE = frozenset((*REACHING_OUT, "links", "ready"))
 class Field:
     """One argument in a form: ``kind`` is "check", "count", "decimal" or "text".
 
-    What is typed into a text is YAML, so that ``[http, ssh]`` is a list and ``80`` a number.
+    What is typed into a text is YAML, so that ``[http, ssh]`` is a list and ``80`` a number.  Of a
+    text, ``shape`` is "list" or "mapping" where it takes no other.
 
     """
 
     name: str
     kind: str
     usual: bool
+    shape: str = ""
 
     @property
     def label(self) -> str:
@@ -53,12 +75,17 @@ class Field:
             return f"{' '.join(words[:-1])} ({unit[words[-1]]})"
         return " ".join(words)
 
+    @property
+    def example(self) -> str:
+        """What may be typed, where that is not plain; else ""."""
+        return _EXAMPLES.get(self.name) or _EXAMPLES.get(self.shape, "")
+
 
 def fields_of(kind: str) -> tuple[Field, ...]:
     """Return the fields of "host", "router", "switch" or "link", the usual ones first.
 
     >>> fields_of("switch")[0]
-    Field(name='subnet', kind='text', usual=True)
+    Field(name='subnet', kind='text', usual=True, shape='')
 
     """
     known = constructor_arguments(kind)
@@ -70,7 +97,7 @@ def fields_of(kind: str) -> tuple[Field, ...]:
 def _fields(known: Mapping[str, Argument], names: list[str], usual: bool) -> Iterator[Field]:
     for name in names:
         if name not in _NOT_HERE:
-            yield Field(name, _kind(known[name]), usual)
+            yield Field(name, _kind(known[name]), usual, _shape(known[name]))
 
 
 def _kind(argument: Argument) -> str:
@@ -82,6 +109,13 @@ def _kind(argument: Argument) -> str:
     if types and types <= {INTEGER, NUMBER}:
         return DECIMAL
     return TEXT
+
+
+def _shape(argument: Argument) -> str:
+    types = set(argument.types)
+    if ARRAY in types and not types & {STRING, OBJECT}:
+        return LIST
+    return MAPPING if OBJECT in types and not types & {STRING, ARRAY} else ""
 
 
 def typed(field: Field, value: Any) -> Any:
@@ -99,9 +133,27 @@ def typed(field: Field, value: Any) -> Any:
     if field.kind != TEXT:
         return value
     try:
-        return parse_document(str(value).encode(), Path(field.label)).data
+        said = parse_document(str(value).encode(), Path(field.label)).data
     except Exception as error:
         raise BadArgument(f"{field.label}: {str(value)[:60]!r} cannot be read: {error}") from error
+    if field.shape == LIST and isinstance(said, (str, int)) and not isinstance(said, bool):
+        return [_scalar(part) for part in _parts(str(value))]
+    if field.shape == MAPPING and isinstance(said, str):
+        pairs = [part.partition("=") for part in _parts(str(value))]
+        if not all(name.strip() and equals for name, equals, _ in pairs):
+            raise BadArgument(
+                f"{field.label}: {said[:60]!r} says no names with values: write {field.example}"
+            )
+        return {name.strip(): said.strip() for name, _, said in pairs}
+    return said
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _scalar(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
 
 
 def shown(value: Any) -> Any:
