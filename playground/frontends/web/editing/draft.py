@@ -309,7 +309,13 @@ def check_size(text: str, most_bytes: int = MOST_BYTES) -> None:
 
 def positions_of(text: str) -> dict[str, tuple[float, float]]:
     """Return where a draft puts cards in the lab's picture."""
-    return check_positions("the draft", read(text, _ANYWHERE).settings.get("positions"))
+    return settings_of(text)[1]
+
+
+def settings_of(text: str) -> tuple[dict[str, Any], dict[str, tuple[float, float]]]:
+    """Return what a draft says of the lab itself, and where it puts cards in its picture."""
+    said = dict(read(text, _ANYWHERE).settings)
+    return said, check_positions("the draft", said.pop("positions", None))
 
 
 def _ends(link: Any) -> list[Any]:

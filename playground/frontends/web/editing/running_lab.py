@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from playground.display.safe_text import visible
 from playground.errors import NotRunning, PlaygroundError
 from playground.frontends.web.editing import draft
@@ -44,11 +47,12 @@ class RunningLab:
         rows = tuple(
             visible(f"{row.change} {row.node}  {row.kind}  {row.entry}") for row in diff.differences
         )
-        if draft.positions_of(text) != draft.positions_of(base):
+        (said, places), (had, drawn) = draft.settings_of(text), draft.settings_of(base)
+        if places != drawn:
             rows = (*rows, "+   setting  positions of the picture")
         return Looked(
             base,
-            rows,
+            (*rows, *_kept(had, said)),
             draft.python_of(text),
             make_diagram(plan, wanted.nodes),
             can_apply=bool(rows) and lab.running,
@@ -69,3 +73,15 @@ class RunningLab:
             words = f"the lab is as the draft says, and its file is not: {error}"
             raise PlaygroundError(words) from error
         return f"The lab is as the draft says, and so is {self._file.path.name}."
+
+
+def _kept(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each setting of a lab that a draft changes in vain."""
+    for name in sorted({*before, *wanted}):
+        # A text without a name is of any lab.
+        if before.get(name) != wanted.get(name) and (name != "name" or name in wanted):
+            was = f" ({visible(str(before[name]))})" if name in before else ""
+            yield (
+                f"a lab keeps its {name}{was}: to have another, change its file or its program, "
+                "and start it anew"
+            )

@@ -39,6 +39,15 @@ def test_a_lab_that_is_not_started_is_drawn_on_and_kept_as_a_file() -> None:
         edited.apply(text, looked.base)
 
 
+def test_a_lab_keeps_its_name_and_says_so() -> None:
+    edited = RunningLab(Lab(home(), name="asleep"))
+    assert edited.look(edited.text()).rows == ()
+    (row,) = edited.look(edited.text().replace("name: asleep", "name: awake")).rows
+    assert row.startswith("a lab keeps its name (asleep): to have another,")
+    (row,) = edited.look(edited.text() + "strict: true\n").rows
+    assert row.startswith("a lab keeps its strict")
+
+
 @needs_root
 def test_what_stands_in_the_file_after_apply_is_what_runs(lab: Lab, tmp_path: Path) -> None:
     file = EditedFile(tmp_path / "edited.yaml")
