@@ -281,7 +281,7 @@ def test_a_link_is_made_slow_and_pulled_out_by_keys_alone(net: Network, page: Pa
     for _ in range(4):
         page.keyboard.press("ArrowRight", delay=30)
         time.sleep(0.1)
-    page.get_by_text("toward modem: delay ms 10").wait_for()
+    page.get_by_text("toward modem: delay 10 ms").wait_for()
     assert net.uplink.impairments[0].impairment.delay_ms == 10
     page.get_by_role("button", name="Restore").press("Enter")
     page.get_by_text("not impaired").wait_for()

@@ -57,6 +57,8 @@ SLIDERS = (
     ),
 )
 
+_UNITS = {"_ms": "ms", "_percent": "%", "_mbit": "Mbit/s", "_packets": "packets"}
+
 
 def arguments(positions: Mapping[str, int], before: Impairment, toward: str) -> dict[str, Any]:
     """Return the arguments of `Link.impair` for these positions.
@@ -102,10 +104,22 @@ def words(found: Iterable[ImpairedDirection]) -> str:
     """Return what the kernel says of both directions, in a sentence."""
     told = [
         f"toward {row.toward}: "
-        + ", ".join(
-            f"{name.replace('_', ' ')} {value}" for name, value in row.impairment.settings().items()
-        )
+        + ", ".join(_said(name, value) for name, value in row.impairment.settings().items())
         + (f" (by {', '.join(row.by)})" if row.by else "")
         for row in found
     ]
     return "; ".join(told) or "not impaired"
+
+
+def _said(name: str, value: object) -> str:
+    """Return a setting with its unit behind it.
+
+    >>> _said("rate_mbit", 2.0)
+    'rate 2 Mbit/s'
+
+    """
+    number = f"{value:g}" if isinstance(value, float) else str(value)
+    for ending, unit in _UNITS.items():
+        if name.endswith(ending):
+            return f"{name.removesuffix(ending).replace('_', ' ')} {number} {unit}"
+    return f"{name.replace('_', ' ')} {number}"

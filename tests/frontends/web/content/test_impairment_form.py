@@ -79,7 +79,7 @@ def test_a_value_between_two_steps_stands_at_the_nearer() -> None:
 
 def test_what_the_kernel_says_in_words() -> None:
     rows = [ImpairedDirection("h1", Impairment(delay_ms=20), ("netem",))]
-    assert words(rows) == "toward h1: delay ms 20 (by netem)"
+    assert words(rows) == "toward h1: delay 20 ms (by netem)"
     assert words([]) == "not impaired"
     assert in_direction(rows, "h2") == Impairment()
     assert in_direction(rows, BOTH).delay_ms == 20
