@@ -63,9 +63,17 @@ class Failure(click.ClickException):
 class Commands(click.Group):
     """The group of commands; the one place where errors become sentences."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise _placed(error, self) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            raise _placed(error, self) from None
         except KeyboardInterrupt:
             ctx.exit(SIGNALLED + signal.SIGINT)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -84,6 +92,24 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order of this file: a first visit's order."""
         return list(self.commands)
+
+
+def _placed(error: click.NoSuchOption, group: click.Group) -> click.UsageError:
+    """Return the error with where such an option goes, if it is one of other commands."""
+    command = error.ctx.command if error.ctx is not None else group
+    name = error.option_name
+    having = [one for one in group.commands.values() if any(name in of.opts for of in one.params)]
+    if name == "--lab" and any(of.name == "lab" for of in command.params):
+        words = f"the lab is a word of its own here: playground {command.name} LAB"
+    elif command is group and having:
+        words = f"{name} stands behind the command, as in `playground {having[0].name} {name} ...`"
+        if name == "--lab":
+            words = (
+                "--lab stands behind the command, as in `playground run --lab NAME HOST ip addr`"
+            )
+    else:
+        return error
+    return click.UsageError(f"no such option here: {name}; {words}", error.ctx)
 
 
 def _sentence(error: Exception) -> str:

@@ -258,6 +258,21 @@ def test_run_takes_its_options_before_the_host():
     assert "--lab stands behind h1, where the command begins" in done.output
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--lab", "x", "run", "h1", "ip"], "`playground run --lab NAME HOST ip addr`"),
+        (["--yes", "down"], "as in `playground down --yes ...`"),
+        (["stop", "--lab", "x"], "the lab is a word of its own here: playground stop LAB"),
+        (["--labb", "x"], "No such option '--labb'"),
+    ],
+)
+def test_an_option_that_stands_elsewhere_is_told_where_it_goes(words, hint):
+    done = CliRunner().invoke(cli.main, words)
+    assert done.exit_code == 2
+    assert hint in done.output.replace("No such option: --labb", "No such option '--labb'")
+
+
 def test_run_wants_a_command():
     result = CliRunner().invoke(cli.main, ["run", "h1", "--"])
     assert result.exit_code == 2
