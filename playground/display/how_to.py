@@ -83,11 +83,15 @@ class Overview:
         return "\n".join(f"{page.name:{width}}  {page.question}" for page in self.pages)
 
 
-def help_page(topic: str = "") -> Page | Overview:
+_LISTED = "`playground help` lists all pages, and so does `lab.help()`"
+
+
+def help_page(topic: str = "", *, listed: str = _LISTED) -> Page | Overview:
     """Return the how-to page about a topic, or all pages where several or none are meant.
 
     ``topic`` is a page's name ("vlans"), one of its tags ("trunk"), or a question in your own
-    words ("how do I slow a link down?").  Without it you get the list of all pages.
+    words ("how do I slow a link down?").  Without it you get the list of all pages.  ``listed``
+    says where that list is to who asked in vain.
 
     Raises `BadArgument` for what is no text, `UnknownName` where no page has any
     of these words; it names what comes near.
@@ -108,10 +112,7 @@ def help_page(topic: str = "") -> Page | Overview:
         words = {word for page in pages for word in (page.name, *page.tags)}
         near = difflib.get_close_matches(topic.strip().lower(), words, n=1)
         hint = f": did you mean {near[0]!r}?" if near else "."
-        raise UnknownName(
-            f"no how-to page speaks of {topic!r}{hint} "
-            "`playground help` lists all pages, and so does `lab.help()`"
-        )
+        raise UnknownName(f"no how-to page speaks of {topic!r}{hint} {listed}")
     best, leader = found[0]
     # Several pages that fit alike are a choice, which is the reader's.
     alike = tuple(page for score, page in found if score == best)

@@ -221,7 +221,7 @@ def how_to(workshop: Workshop, topic: str = "") -> str:
     Pages show the Python API; what they declare has the same words in `declare`.
 
     """
-    return bounded(help_page(topic).markdown)
+    return bounded(help_page(topic, listed="how_to without a topic lists all pages").markdown)
 
 
 def state(workshop: Workshop, lab: str | None = None, node: str | None = None) -> str:
@@ -254,6 +254,10 @@ def picture(
         return made.save(Path(folder, "picture.png"), theme).read_bytes()
 
 
+def _ran(command: str, more: str = "") -> str:
+    return f'host= is where command= runs, say both: host="h1", command={command}{more}'
+
+
 def capture(
     workshop: Workshop,
     lab: str | None = None,
@@ -279,7 +283,7 @@ def capture(
     if target is not None and target.suffix.lower() not in (".pcap", ".pcapng"):
         raise BadArgument(f"packets are saved as .pcapng or .pcap, and not as {shown(file)}")
     if (host is None) != (command is None):
-        raise BadArgument('say both: host="h1", command="curl -s http://www/"')
+        raise BadArgument(_ran('"curl -s http://www/"', "; node= is where packets are looked at"))
     if not is_number(seconds, 0, MOST_CAPTURE_S):
         raise BadArgument(f"seconds={shown(seconds)}: say a number from 0 to {MOST_CAPTURE_S:g}")
     run = None if host is None else found.node(host)
@@ -316,7 +320,7 @@ def events(
     """
     found = workshop.lab(lab)
     if (host is None) != (command is None):
-        raise BadArgument('say both: host="h1", command="ip link set eth0 down"')
+        raise BadArgument(_ran('"ip link set eth0 down"'))
     if not is_number(seconds, 0, MOST_CAPTURE_S):
         raise BadArgument(f"seconds={shown(seconds)}: say a number from 0 to {MOST_CAPTURE_S:g}")
     lines: list[str] = []

@@ -115,7 +115,7 @@ def test_a_picture_is_text_or_an_image(workshop: Workshop) -> None:
 def test_a_capture_says_what_it_needs(workshop: Workshop) -> None:
     tools.declare(workshop, "silent", {"h1": {}, "h2": {}}, [["h1", "h2"]])
     for said, words in (
-        ({"host": "h1"}, "say both"),
+        ({"host": "h1"}, r"host= is where command= runs, say both: .*; node= is where packets"),
         ({"seconds": 1000}, "a number from 0 to 60"),
         ({"file": "x.txt"}, "packets are saved as .pcapng"),
         ({"node": "h1", "link": ["h1", "h2"]}, "say node or link"),
