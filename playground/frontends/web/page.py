@@ -231,6 +231,9 @@ def _say(error: Exception) -> None:
         position="top",
         actions=[{"label": "OK", "color": "white"}],
         timeout=10_000,
+        # One at a time: what is said last takes the place of what was said before.
+        group="wrong",
+        badgeClass="hidden",
     )
 
 

@@ -200,6 +200,12 @@ def test_a_refusal_is_readable_and_covers_no_button_of_the_panel(tab: Tab) -> No
     page.fill(f'{panel} [aria-label="Name"]', "bad name!")
     page.click(f"{panel} button:has-text('Add')")
     page.wait_for_selector(".q-notification >> text=that is no host name")
+    # The next one takes its place.
+    page.fill(f'{panel} [aria-label="Name"]', "worse name!")
+    page.click(f"{panel} button:has-text('Add')")
+    page.wait_for_selector(".q-notification >> text=worse name!")
+    assert page.locator(".q-notification.bg-negative").count() == 1
+    assert not page.locator(".q-notification__badge").is_visible()
     page.wait_for_timeout(500)
     assert page.evaluate(PALE.replace("body *", ".q-notification *")) == []
     notice = page.locator(".q-notification.bg-negative").bounding_box()
