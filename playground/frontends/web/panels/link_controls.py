@@ -19,6 +19,19 @@ TITLE = "Controls"
 # A slider is pushed on with a key again and again.
 _IN_HAND_S = 1.5
 
+# Quasar says what a slider is on its frame, and keys reach what is in it: it is said there too.
+_NAME_WHAT_KEYS_REACH = """(() => {
+    const frame = getHtmlElement(%d), reached = frame.querySelector(".q-slider__track-container");
+    const say = () => {
+        for (const {name, value} of frame.attributes)
+            if (name.startsWith("aria-")) reached.setAttribute(name, value);
+    };
+    reached.setAttribute("role", "slider");
+    frame.setAttribute("role", "none");
+    say();
+    new MutationObserver(say).observe(frame, {attributes: true});
+})()"""
+
 
 def fits(view: LabView, name: str) -> bool:
     """Every link has them."""
@@ -44,6 +57,7 @@ def build(view: LabView, name: str) -> None:
             ui.label(slider.label).classes("w-16")
             widget = ui.slider(min=0, max=len(slider.steps) - 1, step=1, value=0).classes("grow")
             widget.props(f'aria-label="{slider.label} in {slider.unit}" markers snap')
+            ui.run_javascript(_NAME_WHAT_KEYS_REACH % widget.id)
             words = ui.label(slider.words(0)).classes("w-24 text-right")
             # Shown at once, said when it is let go (Quasar's "change").
             widget.on_value_change(

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from nicegui import ui
 
 from playground.display.tables import Table
 from playground.frontends.web.panels import link_controls
@@ -13,6 +14,11 @@ from playground.frontends.web.view import LabView
 from playground.model.impairment import Impairment
 from playground.operations.links.link import ImpairedDirection
 from tests.frontends.web.panels.panel_stubs import StubView, enabled, slot, texts
+
+
+@pytest.fixture(autouse=True)
+def no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ui, "run_javascript", lambda code: None)
 
 
 class Cable:
