@@ -277,11 +277,15 @@ def test_a_node_is_stopped_and_started(net: Network, page: Page) -> None:
 def test_a_link_is_made_slow_and_pulled_out_by_keys_alone(net: Network, page: Page) -> None:
     open_panel(page, net.cable, "Controls")
     page.get_by_text("not impaired").wait_for()
-    page.locator(".q-slider__track-container").first.focus()
+    delay = page.locator(".q-slider__track-container[role=slider]").first
+    delay.focus()
+    assert delay.get_attribute("aria-label") == "Delay in ms"
+    assert page.get_by_role("slider").count() == 3
     for _ in range(4):
         page.keyboard.press("ArrowRight", delay=30)
         time.sleep(0.1)
     page.get_by_text("toward modem: delay 10 ms").wait_for()
+    assert delay.get_attribute("aria-valuenow") == "4"
     assert net.uplink.impairments[0].impairment.delay_ms == 10
     page.get_by_role("button", name="Restore").press("Enter")
     page.get_by_text("not impaired").wait_for()
@@ -298,7 +302,7 @@ def test_traffic_is_drawn(net: Network, page: Page) -> None:
     net.h1.ping("www", count=2)
     page.get_by_text(re.compile(r"from modem: \d")).wait_for()
     assert page.locator(".pg-chart svg path").count() > 5
-    assert page.get_by_role("cell", name="www.example.com").count() == 1
+    assert page.get_by_role("columnheader", name="www.example.com").count() == 1
     close_panels(page)
 
 

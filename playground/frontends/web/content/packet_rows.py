@@ -9,8 +9,10 @@ from playground.frontends.web.content.cells import cell, label
 from playground.frontends.web.content.packet_filter import PacketFilter
 from playground.operations.captures.dissect import CapturedPacket
 
-COLUMNS = ("number", "time_s", "source", "destination", "protocol", "length_bytes", "info")
-_WIDTHS = {"number": 70, "time_s": 100, "source": 150, "destination": 150, "protocol": 90}
+# A panel is 488 pixels wide: all but the length fits, which is behind what one looks for.
+COLUMNS = ("number", "time_s", "source", "destination", "protocol", "info", "length_bytes")
+_WIDTHS = {"number": 40, "time_s": 72, "source": 94, "destination": 94, "protocol": 56}
+_HEADERS = {"number": "no."}
 _NUMBERS = ("number", "time_s", "length_bytes")
 
 # In a browser at once; of more the oldest go.
@@ -36,13 +38,15 @@ def grid_options() -> dict[str, Any]:
     """Return the options of the table: an AG Grid, which shows each value as text."""
     columns: list[dict[str, Any]] = []
     for name in COLUMNS:
-        column: dict[str, Any] = {"field": name, "headerName": label(name), "sortable": False}
+        header = _HEADERS.get(name, label(name))
+        column: dict[str, Any] = {"field": name, "headerName": header, "sortable": False}
+        column |= {"tooltipField": name, "resizable": True}
         if name in _NUMBERS:
             column["type"] = "rightAligned"
         if name in _WIDTHS:
             column["width"] = _WIDTHS[name]
         elif name == "info":
-            column |= {"minWidth": 240, "flex": 1}
+            column |= {"minWidth": 128, "flex": 1}
         else:
             column["width"] = 100
         columns.append(column)
@@ -53,6 +57,7 @@ def grid_options() -> dict[str, Any]:
         "rowHeight": 26,
         "headerHeight": 30,
         "suppressMovableColumns": True,
+        "tooltipShowDelay": 300,
         ":getRowId": "(params) => String(params.data.number)",
     }
 

@@ -70,7 +70,7 @@ class CapturePanel:
             )
         self._said = ui.label("Nothing is captured yet.").classes("text-sm").props("role=status")
         self._grid = ui.aggrid(packet_rows.grid_options(), auto_size_columns=False)
-        self._grid.classes("w-full h-72").on("selectionChanged", self._choose, [])
+        self._grid.classes("w-full h-72 pg-packets").on("selectionChanged", self._choose, [])
         with ui.row().classes("w-full items-center gap-2"):
             ui.button("Ladder", on_click=self._draw).props("no-caps dense outline")
             self._file = ui.link("Download as pcapng", "").props("download")

@@ -14,9 +14,7 @@ from playground.operations.links.link import InterfaceStatistics
 
 TITLE = "Traffic"
 
-_COLUMNS = (
-    "node",
-    "interface",
+_COUNTED = (
     "up",
     "carrier",
     "tx_packets",
@@ -40,8 +38,12 @@ def build(view: LabView, name: str) -> None:
     chart = ui.echart(history.chart(), renderer="svg").classes("w-full h-64 pg-chart")
     chart.props('role=img aria-label="Mbit/s of both directions over the last two minutes"')
     now = ui.label().classes("text-sm font-mono whitespace-pre-wrap")
-    numbers = [one for one in _COLUMNS if "_" in one]
-    table = ui.table(columns=cells.columns(_COLUMNS, numbers), rows=[], row_key="row")
+    sides = ("one", "other")
+    # An end a column: side by side in a row each, ten counters were wider than the panel.
+    columns = cells.columns(("counter", *sides), sides)
+    for column, end in zip(columns[1:], link.ends, strict=True):
+        column["label"] = cells.cell(end.node.name)
+    table = ui.table(columns=columns, rows=[], row_key="row")
     table.classes("w-full").props("dense flat hide-pagination")
 
     def read() -> tuple[float, Table[InterfaceStatistics]]:
@@ -50,7 +52,14 @@ def build(view: LabView, name: str) -> None:
     async def look() -> None:
         time_s, found = await view.ask(read)
         rates = history.add(time_s, found)
-        table.rows = cells.rows(found.rows, _COLUMNS)
+        table.rows = cells.rows(
+            (
+                {"counter": cells.label(name)}
+                | {side: row[name] for side, row in zip(sides, found.rows, strict=True)}
+                for name in _COUNTED
+            ),
+            ("counter", *sides),
+        )
         now.set_text(
             "\n".join(
                 f"from {one.sender}: {one.mbit_per_s:.3f} Mbit/s, {one.packets_per_s:g} packets/s"

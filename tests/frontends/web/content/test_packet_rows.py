@@ -39,6 +39,12 @@ def test_a_row_is_text_and_tells_what_is_wrong_with_a_packet() -> None:
     json.dumps(grid_options())
 
 
+def test_what_a_packet_says_is_seen_beside_the_picture() -> None:
+    columns = grid_options()["columnDefs"]
+    assert [column["field"] for column in columns][-2:] == ["info", "length_bytes"]
+    assert sum(column.get("minWidth") or column["width"] for column in columns[:-1]) <= 486
+
+
 def test_each_packet_is_shown_once_as_they_come() -> None:
     shown = ShownRows(PacketFilter(""))
     first, _ = shown.next([packet(1), packet(2)])

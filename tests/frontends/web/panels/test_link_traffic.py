@@ -40,4 +40,6 @@ def test_rates_come_with_the_second_look(monkeypatch: pytest.MonkeyPatch) -> Non
         view.look()
         assert any("from a: 1.000 Mbit/s, 125 packets/s" in one for one in texts(client))
         [table] = [one for one in client.elements.values() if isinstance(one, ui.table)]
-        assert [row["tx_bytes"] for row in table.rows] == [125_000, 0]
+        assert [column["label"] for column in table.columns] == ["counter", "a", "b"]
+        (sent_bytes,) = [row for row in table.rows if row["counter"] == "tx (bytes)"]
+        assert (sent_bytes["one"], sent_bytes["other"]) == (125_000, 0)
