@@ -7,7 +7,8 @@ const STEP = 1.25;
 const MOST_SCALE = 1.6;
 const PHONE_PX = 600;
 const READABLE_SCALE = 1.05;
-// What the buttons that zoom take: a strip on the right, on a phone one below.
+// What the buttons that zoom take: a strip on the right, of a narrow stage
+// one below; on a phone they are below the stage.
 const TOOLS_PX = 60;
 
 export default {
@@ -123,18 +124,18 @@ export default {
       this.fitTo("all");
     },
 
-    // Look at all of it, beside the buttons; "first" on a phone at what can be read, from its top.
+    // Look at all of it, beside the buttons; "first" on a phone at what can be read, from its corner.
     fitTo(how) {
       const { width, height } = this.$refs.stage.getBoundingClientRect();
       if (!width || !height) return;
       const phone = width < PHONE_PX;
       const wide = width - (phone ? 0 : TOOLS_PX);
-      const high = height - (phone ? TOOLS_PX : 0);
+      const high = height - (phone && window.innerWidth >= PHONE_PX ? TOOLS_PX : 0);
       let scale = Math.min(wide / this.whole.w, high / this.whole.h, MOST_SCALE);
       if (phone && how === "first") scale = Math.max(scale, READABLE_SCALE);
       const { x, y, w, h } = this.whole;
       this.box = {
-        x: x + w / 2 - wide / scale / 2,
+        x: x + (w * scale > wide + 1 ? 0 : w / 2 - wide / scale / 2),
         y: y + (h * scale > high ? 0 : h / 2 - high / scale / 2),
         w: width / scale,
         h: height / scale,
