@@ -196,6 +196,8 @@ def test_one_panel_takes_the_place_of_another_and_the_picture_has_the_rest(tab: 
 
 def test_a_refusal_is_readable_and_covers_no_button_of_the_panel(tab: Tab) -> None:
     page, panel = tab.page, ".q-drawer:has(.pg-edit-panel)"
+    if not page.locator(".pg-edit-panel").is_visible():
+        page.click('header [aria-label="Edit"]')
     page.click(f"{panel} button:has-text('Host')")
     page.fill(f'{panel} [aria-label="Name"]', "bad name!")
     page.click(f"{panel} button:has-text('Add')")
@@ -206,8 +208,9 @@ def test_a_refusal_is_readable_and_covers_no_button_of_the_panel(tab: Tab) -> No
     page.wait_for_selector(".q-notification >> text=worse name!")
     assert page.locator(".q-notification.bg-negative").count() == 1
     assert not page.locator(".q-notification__badge").is_visible()
-    page.wait_for_timeout(500)
-    assert page.evaluate(PALE.replace("body *", ".q-notification *")) == []
+    # What fades in is pale at first, and so is what fades out.
+    dark = PALE.replace("body *", ".q-notification *")
+    page.wait_for_function(f"() => ({dark})().length === 0")
     notice = page.locator(".q-notification.bg-negative").bounding_box()
     assert notice and notice["x"] >= 520 and notice["y"] + notice["height"] < 400
     page.click(".q-notification.bg-negative button")

@@ -254,7 +254,7 @@ def test_files_are_looked_at_fetched_and_sent(net: Network, page: Page, tmp_path
 
 def test_a_packet_is_explained(page: Page) -> None:
     open_panel(page, "node h1", "Explain to …")
-    panel = page.locator(".q-drawer").filter(visible=True)
+    panel = page.locator(".q-drawer--right").filter(visible=True)
     panel.get_by_label("To (a node, a name or an address)").fill("www.example.com")
     panel.get_by_label("Port (empty: ping)").fill("80")
     panel.get_by_role("button", name="Explain", exact=True).click()

@@ -129,6 +129,6 @@ def test_a_token_for_programs_is_one_a_page_and_goes_with_it(threads: ThreadPool
     [token] = {
         view.part().address_for_programs(path).partition("?token=")[2] for path in ("/a", "/b")
     }
-    assert keys.right_of(token) == Right("seen", bound_to="k")
+    assert keys.right_of(token) == Right("seen", bound_to="k", for_programs=True)
     view.close()
     assert keys.right_of(token) is None
