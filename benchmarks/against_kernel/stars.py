@@ -48,8 +48,18 @@ UP_AND_DOWN = """
 def available_mb():
     rows = dict(line.split(":") for line in open("/proc/meminfo"))
     return int(rows["MemAvailable"].split()[0]) / 1024
+def settled_mb():
+    # What the lab before had comes back a while after its end.
+    seen = available_mb()
+    for _ in range(40):
+        time.sleep(0.5)
+        now = available_mb()
+        if now - seen < 2:
+            break
+        seen = now
+    return now
 lab.plan()
-before = available_mb()
+before = settled_mb()
 up_s, _ = timed(lab.start)
 memory_mb = before - available_mb()
 down_s, _ = timed(lab.stop)
