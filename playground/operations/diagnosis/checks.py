@@ -7,12 +7,10 @@ does not come true; a check that fails is a `CheckFailed`, which is an `Assertio
 
 from __future__ import annotations
 
-import base64
 import difflib
 import re
 from collections.abc import Sequence
 from ipaddress import ip_address
-from typing import Any
 
 from playground.errors import BadArgument, CheckFailed
 from playground.model.arguments import (
@@ -45,6 +43,7 @@ from playground.operations.diagnosis.checking.looking import (
 )
 from playground.operations.diagnosis.evidence.explanation import CAUSES, Explanation
 from playground.operations.network import Machine
+from playground.operations.programs.own_service import probe_request
 
 
 @tells_wrong_calls
@@ -215,7 +214,7 @@ class Checks:
         if probe.protocol == "tcp":
             version = ip_address(address).version
             self.reaches(asker, machine, port=probe.port, version=version, within_s=within_s)
-        check = _ready_check(asker, address, probe)
+        check = probe_request(asker, "", probe) | {"address": address}
         failures = asker.running().agent.call("wait_ready", checks=[check], timeout_s=within_s)
         if failures:
             wanted = "" if contains is None else f" with {contains!r} in its answer"
@@ -367,21 +366,6 @@ def _probe(
         head = f"GET {page} HTTP/1.0\r\nHost: {name}\r\nUser-Agent: playground\r\n\r\n"
         asked = head.encode()
     return first._replace(send=asked or first.send, expect=expect or first.expect)
-
-
-def _ready_check(asker: Machine, address: str, probe: Probe) -> dict[str, Any]:
-    return {
-        "pid": asker.running().pid,
-        "node": asker.name,
-        "service": "",
-        "port": probe.port,
-        "protocol": probe.protocol,
-        "tls": probe.tls,
-        "send": None if probe.send is None else base64.b64encode(probe.send).decode(),
-        "expect": probe.expect,
-        "other_port": probe.other_port,
-        "address": address,
-    }
 
 
 def _reasons(found: Explanation) -> str:
