@@ -114,6 +114,14 @@ class Workshop:
             if self._closed:
                 raise BadArgument("this program ends; no lab is declared any more")
             before = self._labs.get(lab.name)
+            if before is not None and not before._state.lock.acquire(blocking=False):
+                # It would start, and nobody here would know it any more.
+                raise BadArgument(
+                    f"lab {lab.name} starts or changes at this moment: wait for that, or give "
+                    "this one another name"
+                )
+            if before is not None:
+                before._state.lock.release()
             if before is not None and before.running:
                 raise BadArgument(
                     f"lab {lab.name} runs: extend it, or stop it first, or give this one another "

@@ -99,6 +99,8 @@ def declare(
     if yaml is not None:
         if nodes is not None or links is not None:
             raise BadArgument("say nodes and links, or yaml with both in it, and not all of them")
+        if ipv6 or users is not None or not strict:
+            raise BadArgument("with yaml, ipv6, users and strict stand in it: write them there")
         return _declared(workshop.read(yaml, name))
     if not nodes:
         raise BadArgument('a lab has at least one node: nodes={"h1": {}, "h2": {}}')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,16 @@ def test_labs_are_found_by_name() -> None:
         assert workshop.lab("office") is again
         workshop.forget(home)
         assert workshop.labs == (again,)
+
+
+def test_a_lab_that_starts_at_this_moment_is_not_replaced() -> None:
+    with Workshop() as workshop, ThreadPoolExecutor(1) as other:
+        office = workshop.declare("office", {"h1": {}}, [])
+        with office._state.lock:
+            again = other.submit(workshop.declare, "office", {"h2": {}}, [])
+            with pytest.raises(BadArgument, match="office starts or changes at this moment"):
+                again.result(30)
+        assert workshop.lab("office") is office
 
 
 def test_there_are_only_so_many_at_a_time() -> None:

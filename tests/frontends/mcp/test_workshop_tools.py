@@ -38,6 +38,8 @@ def test_a_lab_is_declared_by_nodes_and_links_or_by_a_file(workshop: Workshop) -
     assert "<Lab two: 2 hosts" in tools.declare(workshop, "two", yaml=text)
     with pytest.raises(BadArgument, match="and not all of them"):
         tools.declare(workshop, "three", {"h1": {}}, yaml=text)
+    with pytest.raises(BadArgument, match="ipv6, users and strict stand in it"):
+        tools.declare(workshop, "three", yaml=text, ipv6=True)
     with pytest.raises(BadArgument, match="at least one node"):
         tools.declare(workshop, "three")
     with pytest.raises(TopologyError, match=r"lab\.yaml:1"):
